@@ -1,0 +1,169 @@
+//! The contract between a protocol and the core, and the one loop over PDUs.
+
+use crate::error::ParseError;
+use crate::message::{Describe, Tally};
+
+/// Which way octets travel in a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the client, or whoever is taken for it.
+    ToServer,
+    /// From the server.
+    ToClient,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub fn reverse(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+}
+
+/// Who must have sent octets, as far as they alone can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Only a client says this.
+    Client,
+    /// Only a server says this.
+    Server,
+    /// Both could.
+    Either,
+}
+
+/// What a protocol thinks of the first octets of a direction or segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It is mine, and this is who sent it.
+    Match(Sender),
+    /// It is not mine.
+    NoMatch,
+    /// Too few octets to tell, or too little that is particular in them.
+    Unsure,
+}
+
+/// Where a PDU ends in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// The first so many octets are one PDU; at least 1.
+    Whole(usize),
+    /// At least so many octets in all are needed to tell or to be whole.
+    Short(usize),
+    /// No PDU starts here: skip so many octets (at least 1) to where one may start.
+    Lost(usize),
+}
+
+/// What became of octets.
+#[derive(Debug)]
+pub enum Dissected<'a, M> {
+    /// A PDU, read; `octets` is the whole of it.
+    Message {
+        /// The message.
+        message: M,
+        /// Its octets with their framing.
+        octets: &'a [u8],
+    },
+    /// A PDU that breaks its standard; what could be told of it is in the error.
+    Malformed {
+        /// What is wrong with it.
+        error: ParseError,
+        /// Its octets with their framing.
+        octets: &'a [u8],
+    },
+    /// Octets that belong to no PDU.
+    Skipped {
+        /// How many.
+        octets: usize,
+    },
+}
+
+/// What a protocol is, before any flow speaks it.
+pub trait Protocol {
+    /// The name in policies and records: `modbus`.
+    const NAME: &'static str;
+    /// The standard, by its full title and edition.
+    const STANDARD: &'static str;
+    /// TCP and UDP ports where it is usual: a hint, never a proof.
+    const PORTS: &'static [u16];
+    /// Names of the tables of its statistics, in the order of [`Tally::table`].
+    const TABLES: &'static [&'static str];
+    /// Its memory of one flow.
+    type Dissector: Dissector;
+    /// Whether octets at the start of a segment or datagram are this protocol, and the dissector for that dialect of it.
+    fn probe(head: &[u8], datagram: bool) -> (Probe, Self::Dissector);
+    /// The key of a counter in the statistics: decimal codes of the standard, `function:exception`.
+    fn tally_key(tally: Tally) -> String {
+        match tally.sub {
+            Some(sub) => format!("{}:{sub}", tally.code),
+            None => tally.code.to_string(),
+        }
+    }
+    /// The standard's name of an operation's code and sub-code, for texts: `write_single_coil`.
+    fn operation_name(code: u16, sub: u16) -> Option<&'static str>;
+}
+
+/// One protocol's memory of one flow.
+pub trait Dissector: Send {
+    /// A PDU, read; it borrows its octets.
+    type Message<'a>: Describe;
+    /// Where the first PDU of `octets` ends. Must not look at more than it needs; called again with more octets after `Short`.
+    fn frame(&self, direction: Direction, octets: &[u8]) -> Framing;
+    /// Reads one PDU that `frame` called whole. `Ok(None)` is a PDU that carries no message of its own (a fragment, a filler).
+    ///
+    /// # Errors
+    /// What breaks the standard.
+    fn read<'a>(&mut self, direction: Direction, pdu: &'a [u8]) -> Result<Option<Self::Message<'a>>, ParseError>;
+    /// Octets were lost in this direction.
+    fn gap(&mut self, _direction: Direction) {}
+    /// The dialect that is spoken, where there are several: `tcp`, `rtu`.
+    fn dialect(&self) -> &'static str {
+        ""
+    }
+}
+
+/// Reads every whole PDU at the head of `octets`, and returns how many octets are used up.
+///
+/// Each turn of the loop uses up at least one octet or ends it, so the work is linear in the octets, whatever they hold.
+pub fn feed<'a, D: Dissector>(
+    dissector: &mut D,
+    direction: Direction,
+    octets: &'a [u8],
+    mut out: impl FnMut(Dissected<'a, D::Message<'a>>),
+) -> usize {
+    let mut used = 0_usize;
+    let mut skipped = 0_usize;
+    loop {
+        let rest = octets.get(used..).unwrap_or(&[]);
+        if rest.is_empty() {
+            break;
+        }
+        match dissector.frame(direction, rest) {
+            Framing::Whole(len) => {
+                let Some(pdu) = rest.get(..len.max(1)) else { break };
+                if skipped > 0 {
+                    out(Dissected::Skipped { octets: skipped });
+                    skipped = 0;
+                }
+                match dissector.read(direction, pdu) {
+                    Ok(Some(message)) => out(Dissected::Message { message, octets: pdu }),
+                    Ok(None) => {}
+                    Err(error) => out(Dissected::Malformed { error, octets: pdu }),
+                }
+                used = used.saturating_add(pdu.len());
+            }
+            Framing::Short(_) => break,
+            Framing::Lost(skip) => {
+                let skip = skip.max(1).min(rest.len());
+                skipped = skipped.saturating_add(skip);
+                used = used.saturating_add(skip);
+            }
+        }
+    }
+    if skipped > 0 {
+        out(Dissected::Skipped { octets: skipped });
+    }
+    used
+}

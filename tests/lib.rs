@@ -1,0 +1,1 @@
+//! What the tests share: finding the binary, the fixtures, and running the whole sensor in process.
