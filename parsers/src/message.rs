@@ -1,5 +1,7 @@
 //! What any message can be asked, whatever its protocol: verb, target, values, fields.
 
+use crate::error::ParseError;
+
 /// What a message is in the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -249,6 +251,10 @@ pub trait Describe {
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point));
     /// What it adds to the statistics, one call a counter.
     fn tally(&self, visit: &mut dyn FnMut(Tally));
+    /// What is wrong with a message that can be named though it breaks its standard.
+    fn fault(&self) -> Option<ParseError> {
+        None
+    }
     /// What it tells about the device that sent it.
     fn identity(&self, _visit: &mut dyn FnMut(IdentityClaim<'_>)) {}
 }

@@ -1,1 +1,37 @@
 //! Facts, and what is thought of them.
+//!
+//! The law of this floor: rules never see octets; facts know no rule; a rule keeps only bounded memory. No clock, no I/O.
+//!
+//! | room | what |
+//! | --- | --- |
+//! | [`facts`] | what a rule may look at: events, flows, assets, time |
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::iter_over_hash_type,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        reason = "a test may fail loudly"
+    )
+)]
+
+pub mod alert;
+pub mod facts;
+pub mod judge;
+pub mod learn;
+pub mod norm;
+pub mod policy;
+pub mod rule;

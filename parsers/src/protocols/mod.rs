@@ -1,6 +1,7 @@
 //! The list of protocols: `Message`, `AnyDissector`, `identify`.
 
 use crate::dissect::{Direction, Dissected, Dissector, Probe, Protocol, Sender, feed};
+use crate::error::ParseError;
 use crate::message::{Describe, IdentityClaim, Kind, Operation, Point, Refusal, Tally, Value};
 
 pub mod modbus;
@@ -59,6 +60,7 @@ macro_rules! protocols {
             fn fields(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) { match self { $(Self::$name(m) => m.fields(visit)),+ } }
             fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point)) { match self { $(Self::$name(m) => m.points(asked, visit)),+ } }
             fn tally(&self, visit: &mut dyn FnMut(Tally)) { match self { $(Self::$name(m) => m.tally(visit)),+ } }
+            fn fault(&self) -> Option<ParseError> { match self { $(Self::$name(m) => m.fault()),+ } }
             fn identity(&self, visit: &mut dyn FnMut(IdentityClaim<'_>)) { match self { $(Self::$name(m) => m.identity(visit)),+ } }
         }
 

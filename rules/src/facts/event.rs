@@ -1,0 +1,220 @@
+//! `Event`: what was observed, in the one order.
+
+use super::asset::AssetKey;
+use super::flow::{Flow, FlowSummary};
+use super::time::Timestamp;
+use crate::norm::Verdict;
+use std::net::IpAddr;
+use std::sync::Arc;
+use yagura_parsers::dissect::Direction;
+use yagura_parsers::error::ParseError;
+use yagura_parsers::message::{Operation, Point, Refusal};
+use yagura_parsers::packet::Scope;
+use yagura_parsers::packet::link::MacAddr;
+
+/// A frame in its capture: which capture (from 0, in the order of the arguments) and its number there (from 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameRef {
+    /// Index of the capture.
+    pub capture: u16,
+    /// Number of the frame in the capture, from 1.
+    pub frame: u64,
+}
+
+/// An event's place in the one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// Number of the frame in the timeline, from 1.
+    pub frame: u64,
+    /// Which of the frame's events, from 0.
+    pub ordinal: u32,
+}
+
+/// Something that was observed.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its place.
+    pub id: EventId,
+    /// The frame that shows it.
+    pub origin: FrameRef,
+    /// When.
+    pub time: Timestamp,
+    /// In which flow; `None` for what is of no flow (ARP, ticks).
+    pub flow: Option<Arc<Flow>>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What was observed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A flow's first frame. `attempt`: it is a SYN without answer so far. Ends may still be guessed.
+    FlowOpened {
+        /// Whether the frame is a TCP SYN.
+        attempt: bool,
+    },
+    /// The TCP connection was accepted (SYN-ACK seen), or data came from both ends.
+    FlowAnswered,
+    /// The TCP connection was refused (RST answers the SYN).
+    FlowRefused,
+    /// The flow is over, or was quiet for too long.
+    FlowClosed(Box<FlowSummary>),
+    /// It is known what the flow speaks: see the event's flow.
+    Identified,
+    /// The flow has a usual port of an industrial protocol, and speaks something else: the protocol whose port it is.
+    Stranger(&'static str),
+    /// Something was asked, answered, refused or left unanswered.
+    Operation(Box<OperationFact>),
+    /// A PDU breaks its standard.
+    Malformed(Box<MalformedFact>),
+    /// Octets of a direction were never seen.
+    Gap {
+        /// Which way.
+        direction: Direction,
+        /// How many.
+        octets: u64,
+    },
+    /// A retransmission carries other octets than what it repeats.
+    StreamConflict {
+        /// Which way.
+        direction: Direction,
+    },
+    /// Fragments of one datagram overlap with different octets.
+    FragmentConflict {
+        /// Source of the datagram.
+        source: IpAddr,
+        /// Destination of the datagram.
+        destination: IpAddr,
+    },
+    /// Somebody shows itself outside of IP flows (ARP), or tells about itself (DHCP, LLDP, NBNS, identification).
+    Sighting(Box<Sighting>),
+    /// A device was heard for the first time.
+    AssetSeen(AssetKey),
+    /// Two MAC addresses answer for one IP address.
+    AddressConflict(Box<AddressConflict>),
+    /// A bound bit for the first time since the last tick: its name in `Limits`.
+    LimitReached(&'static str),
+    /// A second of packet time has gone by.
+    Tick,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Asked.
+    Requested,
+    /// Answered, as asked.
+    Answered,
+    /// Refused by the device.
+    Refused,
+    /// Answered, though the request was not seen.
+    Unasked,
+}
+
+/// One operation of one message. What is usual is told once a minute and flow; what is not, each time.
+#[derive(Debug, Clone)]
+pub struct OperationFact {
+    /// What is done. For an answer or refusal: what was asked, where the request was seen.
+    pub operation: Operation,
+    /// Where it stands.
+    pub stage: Stage,
+    /// What site file and baseline say of it.
+    pub verdict: Verdict,
+    /// How it was refused.
+    pub refusal: Option<Refusal>,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// The request's frame, for an answer.
+    pub request: Option<FrameRef>,
+    /// The value that is out of range, and its range.
+    pub outside: Option<Outside>,
+    /// Values written; at most the first 125.
+    pub points: Box<[Point]>,
+    /// The message's fields by name, for evidence; empty where nothing will cite it.
+    pub fields: Fields,
+}
+
+/// A value outside its range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outside {
+    /// The point.
+    pub point: Point,
+    /// The least usual value.
+    pub min: f64,
+    /// The greatest usual value.
+    pub max: f64,
+    /// The line that says so.
+    pub line: crate::norm::Line,
+}
+
+/// A PDU that breaks its standard.
+#[derive(Debug, Clone)]
+pub struct MalformedFact {
+    /// Which way it went.
+    pub direction: Direction,
+    /// What is wrong.
+    pub error: ParseError,
+    /// The message's fields as far as they were read.
+    pub fields: Fields,
+}
+
+/// Named fields of a message, owned.
+pub type Fields = Box<[(&'static str, FieldValue)]>;
+
+/// The value of a field, owned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldValue {
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Unsigned(u64),
+    /// A signed number.
+    Signed(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// A name of the standard.
+    Name(&'static str),
+    /// Unknown, or not there.
+    Null,
+    /// Text from the wire, not trusted.
+    Text(Box<[u8]>),
+    /// Octets from the wire.
+    Octets(Box<[u8]>),
+    /// 16-bit numbers.
+    Words(Box<[u16]>),
+    /// Bits.
+    Bits(Box<[bool]>),
+}
+
+/// Somebody shows itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Broadcast domain.
+    pub scope: Scope,
+    /// Which protocol shows it: `arp`, `ip`, `dhcp`, `lldp`, `nbns`, `modbus`.
+    pub source: &'static str,
+    /// Its MAC address.
+    pub mac: Option<MacAddr>,
+    /// Its IP address.
+    pub address: Option<IpAddr>,
+    /// What is claimed and the claim's text as on the wire; `None` for the mere sighting.
+    pub claim: Option<(&'static str, Box<[u8]>)>,
+    /// For ARP: the address that is asked for.
+    pub asks_for: Option<IpAddr>,
+    /// For ARP: whether it is an answer or an announcement.
+    pub answers: bool,
+}
+
+/// One IP address, two MAC addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressConflict {
+    /// The asset.
+    pub asset: AssetKey,
+    /// The MAC address that it had.
+    pub before: MacAddr,
+    /// The frame that showed that one.
+    pub before_frame: FrameRef,
+    /// The MAC address that now claims it.
+    pub after: MacAddr,
+}

@@ -1,0 +1,6 @@
+//! What a rule may look at: plain data, that knows no rule.
+
+pub mod asset;
+pub mod event;
+pub mod flow;
+pub mod time;
