@@ -1,24 +1,512 @@
-//! `Learner`: events to `Baseline`; and the baseline's text, one sorted fact a line.
+//! `Learner`: events to `Baseline`, within bounds.
 
-use crate::facts::event::Event;
+use crate::baseline::{Conversation, Device, DeviceFact, NO_SPACE, OperationKey, Service, ValueKey, ValueRange};
+use crate::facts::asset::AssetKey;
+use crate::facts::event::{Event, EventKind, OperationFact, Stage};
+use crate::facts::flow::{Flow, FlowSummary, Oriented, Transport};
+use crate::norm::Verdict;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use yagura_parsers::packet::link::MacAddr;
 
-/// What is usual, as facts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Baseline {}
+pub use crate::baseline::{Baseline, Change};
 
-/// Learns.
-#[derive(Debug, Default)]
-pub struct Learner {}
+/// Unanswered datagrams that make a conversation: telemetry and logs that nobody answers, not a probe and its repeats.
+const DATAGRAMS_MIN: u64 = 4;
+
+/// What became of an operation so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    refused: bool,
+    answered: bool,
+}
+
+/// The least and greatest values written, by address.
+type Written = BTreeMap<u32, (f64, f64)>;
+
+/// Learns what is usual.
+///
+/// It learns devices that were heard, conversations that were answered, operations that were not only refused, and the
+/// values written. It never learns dangerous operations, nor what the policy forbids. The default learner keeps
+/// nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Learner {
+    facts_max: usize,
+    facts: usize,
+    dropped: u64,
+    devices: BTreeMap<Device, Option<MacAddr>>,
+    conversations: BTreeSet<Conversation>,
+    operations: BTreeMap<OperationKey, BTreeMap<(u32, u32), Seen>>,
+    values: BTreeMap<ValueKey, Written>,
+}
 
 impl Learner {
     /// A learner that keeps at most `facts_max` facts.
-    pub fn new(_facts_max: usize) -> Self {
-        Self {}
+    pub fn new(facts_max: usize) -> Self {
+        Self { facts_max, ..Self::default() }
     }
+
+    /// How many facts it has learnt: the curve that tells when learning may end. Adjacent addresses still count one by
+    /// one.
+    pub fn facts(&self) -> usize {
+        self.facts
+    }
+
+    /// How often a fact was met that it had no room for.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// Looks at one event.
-    pub fn observe(&mut self, _event: &Event) {}
+    pub fn observe(&mut self, event: &Event) {
+        let flow = event.flow.as_deref();
+        match (&event.kind, flow) {
+            (EventKind::AssetSeen(AssetKey::Ip(_, address)), _) => self.device(Device::Address(*address), None),
+            (EventKind::AssetSeen(AssetKey::Mac(_, mac)), _) => self.device(Device::Mac(*mac), None),
+            (EventKind::Sighting(sighting), _) => {
+                if let (Some(address), Some(mac)) = (sighting.address, sighting.mac) {
+                    self.device(Device::Address(address), Some(mac));
+                }
+            }
+            // Where the ends are guessed, the end of the flow knows more.
+            (EventKind::Identified, Some(flow)) if flow.oriented != Oriented::Guess => self.conversation(flow),
+            (EventKind::FlowClosed(summary), Some(flow)) => self.closed(flow, summary),
+            (EventKind::Operation(fact), Some(flow)) => self.operation(flow, fact),
+            _ => {}
+        }
+    }
+
     /// What was learnt.
     pub fn into_baseline(self) -> Baseline {
-        Baseline {}
+        let mut baseline = Baseline::default();
+        for (device, mac) in self.devices {
+            baseline.devices.insert(device, DeviceFact { mac, roles: BTreeSet::new() });
+        }
+        for conversation in &self.conversations {
+            if let Service::Protocol(protocol) = conversation.service {
+                for (address, role) in [(conversation.client, "client"), (conversation.server, "server")] {
+                    if let Some(device) = baseline.devices.get_mut(&Device::Address(address)) {
+                        device.roles.insert(format!("{}_{role}", protocol.name()));
+                    }
+                }
+            }
+        }
+        baseline.conversations = self.conversations;
+        for (key, intervals) in self.operations {
+            let kept: Vec<(u32, u32)> = intervals
+                .into_iter()
+                .filter(|(_, seen)| seen.answered || !seen.refused)
+                .map(|(interval, _)| interval)
+                .collect();
+            if !kept.is_empty() {
+                baseline.operations.insert(key, kept);
+            }
+        }
+        for (key, written) in self.values {
+            let range = |(address, (min, max))| ValueRange { first: address, last: address, min, max };
+            baseline.values.insert(key, written.into_iter().map(range).collect());
+        }
+        baseline.settle();
+        baseline
+    }
+
+    /// Whether there is room for one more fact; counts it, or counts that there was none.
+    fn room(&mut self) -> bool {
+        let room = self.facts < self.facts_max;
+        if room {
+            self.facts = self.facts.saturating_add(1);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        room
+    }
+
+    fn device(&mut self, device: Device, mac: Option<MacAddr>) {
+        let own = match device {
+            Device::Address(address) => is_own(address),
+            Device::Mac(mac) => !mac.is_group() && !mac.is_zero(),
+        };
+        if !own {
+            return;
+        }
+        let mac = mac.filter(|mac| !mac.is_group() && !mac.is_zero());
+        if let Some(known) = self.devices.get_mut(&device) {
+            // The first counts: a later one may be an impostor's.
+            *known = known.or(mac);
+        } else if self.room() {
+            self.devices.insert(device, mac);
+        }
+    }
+
+    fn conversation(&mut self, flow: &Flow) {
+        let conversation =
+            Conversation { client: flow.client.address, server: flow.server.address, service: Service::of(flow) };
+        if !self.conversations.contains(&conversation) && self.room() {
+            self.conversations.insert(conversation);
+        }
+    }
+
+    fn closed(&mut self, flow: &Flow, summary: &FlowSummary) {
+        let [to_server, to_client] = summary.frames;
+        for (frames, end, mac) in [(to_server, flow.client, flow.client_mac), (to_client, flow.server, flow.server_mac)]
+        {
+            if frames > 0 {
+                self.device(Device::Address(end.address), mac);
+            }
+        }
+        let heard = match flow.transport {
+            // Data is sent only where the connection was accepted, if the answers are seen or not.
+            Transport::Tcp => summary.handshake || summary.octets != [0, 0],
+            Transport::Udp | Transport::Ip(_) => {
+                to_client > 0 || !is_own(flow.server.address) || to_server >= DATAGRAMS_MIN
+            }
+            Transport::Icmp => to_client > 0 && to_server > 0,
+        };
+        if heard || flow.protocol.is_some() {
+            self.conversation(flow);
+        }
+    }
+
+    fn operation(&mut self, flow: &Flow, fact: &OperationFact) {
+        let operation = fact.operation;
+        let Some(protocol) = flow.protocol else { return };
+        if operation.verb.is_dangerous() || matches!(fact.verdict, Verdict::Forbidden(_)) {
+            return;
+        }
+        let key = OperationKey {
+            client: flow.client.address,
+            server: flow.server.address,
+            protocol,
+            unit: operation.unit,
+            verb: operation.verb,
+            code: Some((operation.code, operation.sub)),
+            space: Some(Cow::Borrowed(operation.target.map_or(NO_SPACE, |target| target.space))),
+        };
+        let interval = operation.target.map_or(crate::baseline::ALL_ADDRESSES, |target| (target.first, target.last()));
+        let known = self.operations.get(&key).is_some_and(|intervals| intervals.contains_key(&interval));
+        if known || self.room() {
+            let seen = self.operations.entry(key).or_default().entry(interval).or_default();
+            match fact.stage {
+                Stage::Requested => {}
+                Stage::Answered | Stage::Unasked => seen.answered = true,
+                Stage::Refused => seen.refused = true,
+            }
+        }
+        if fact.stage == Stage::Requested && operation.verb.changes_process() {
+            for point in &fact.points {
+                let key = ValueKey {
+                    server: flow.server.address,
+                    protocol: Some(protocol),
+                    unit: operation.unit,
+                    space: Cow::Borrowed(point.space),
+                };
+                self.value(key, point.address, point.value.number());
+            }
+        }
+    }
+
+    fn value(&mut self, key: ValueKey, address: u32, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        let known = self.values.get_mut(&key).and_then(|written| written.get_mut(&address));
+        if let Some((min, max)) = known {
+            (*min, *max) = (min.min(value), max.max(value));
+        } else if self.room() {
+            self.values.entry(key).or_default().insert(address, (value, value));
+        }
+    }
+}
+
+/// Whether an address is one device's own.
+fn is_own(address: IpAddr) -> bool {
+    !address.is_multicast() && !address.is_unspecified() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::event::{EventId, FrameRef, Sighting};
+    use crate::facts::flow::{Endpoint, FlowId};
+    use crate::facts::time::Timestamp;
+    use crate::norm::Basis;
+    use std::sync::Arc;
+    use yagura_parsers::dissect::Direction;
+    use yagura_parsers::message::{Operation, Point, PointValue, Target, Verb};
+    use yagura_parsers::packet::Scope;
+    use yagura_parsers::protocols::ProtocolId;
+
+    const MAC_A: MacAddr = MacAddr([0, 0, 0, 0, 0, 0xa]);
+    const MAC_B: MacAddr = MacAddr([0, 0, 0, 0, 0, 0xb]);
+
+    fn flow(protocol: Option<ProtocolId>) -> Flow {
+        let end = |last, port| Endpoint { address: IpAddr::from([10, 0, 0, last]), port };
+        Flow {
+            id: FlowId(1),
+            first: FrameRef { capture: 0, frame: 1 },
+            opened: Timestamp(0),
+            transport: Transport::Tcp,
+            client: end(1, 50_000),
+            server: end(9, 502),
+            oriented: Oriented::Handshake,
+            client_mac: Some(MAC_A),
+            server_mac: Some(MAC_B),
+            scope: Scope::default(),
+            protocol,
+            dialect: "",
+        }
+    }
+
+    fn event(flow: Option<Flow>, kind: EventKind) -> Event {
+        let id = EventId { frame: 1, ordinal: 0 };
+        Event { id, origin: FrameRef { capture: 0, frame: 1 }, time: Timestamp(0), flow: flow.map(Arc::new), kind }
+    }
+
+    fn summary(frames: [u64; 2], octets: [u64; 2], handshake: bool) -> EventKind {
+        EventKind::FlowClosed(Box::new(FlowSummary { frames, octets, handshake, ..FlowSummary::default() }))
+    }
+
+    fn operation(verb: Verb, code: u16, first: u32, count: u32) -> Operation {
+        let target = Some(Target { space: "holding_register", first, count });
+        Operation { verb, code, sub: 0, unit: 1, target }
+    }
+
+    fn fact(operation: Operation, stage: Stage, points: &[(u32, f64)]) -> OperationFact {
+        let point = |(address, value): &(u32, f64)| Point {
+            space: "holding_register",
+            address: *address,
+            value: PointValue::Real(*value),
+        };
+        OperationFact {
+            operation,
+            stage,
+            verdict: Verdict::Unknown,
+            refusal: None,
+            direction: Direction::ToServer,
+            request: None,
+            outside: None,
+            points: points.iter().map(point).collect(),
+            fields: Box::default(),
+        }
+    }
+
+    fn learn(events: impl IntoIterator<Item = Event>) -> Baseline {
+        let mut learner = Learner::new(1000);
+        for event in events {
+            learner.observe(&event);
+        }
+        learner.into_baseline()
+    }
+
+    fn operations(facts: impl IntoIterator<Item = OperationFact>) -> Baseline {
+        let modbus = || Some(flow(Some(ProtocolId::Modbus)));
+        learn(facts.into_iter().map(|fact| event(modbus(), EventKind::Operation(Box::new(fact)))))
+    }
+
+    fn intervals(baseline: &Baseline) -> Vec<(u32, u32)> {
+        baseline.operations.values().flatten().copied().collect()
+    }
+
+    #[test]
+    fn what_is_learnt_reads_as_usual() {
+        let modbus = flow(Some(ProtocolId::Modbus));
+        let mut events = vec![
+            event(Some(modbus.clone()), EventKind::Identified),
+            event(None, EventKind::AssetSeen(AssetKey::Ip(Scope::default(), modbus.client.address))),
+            event(None, EventKind::AssetSeen(AssetKey::Mac(Scope::default(), MacAddr([0, 0, 0, 0, 0, 0xc])))),
+        ];
+        for (first, count) in [(0, 10), (10, 10), (30, 1)] {
+            let fact = fact(operation(Verb::Read, 3, first, count), Stage::Requested, &[]);
+            events.push(event(Some(modbus.clone()), EventKind::Operation(Box::new(fact))));
+        }
+        let write = fact(operation(Verb::Write, 16, 5, 2), Stage::Requested, &[(5, 1.0), (6, 1.0)]);
+        events.push(event(Some(modbus.clone()), EventKind::Operation(Box::new(write))));
+        events.push(event(Some(modbus), summary([5, 5], [50, 50], true)));
+        let text = learn(events).to_toml();
+        let (_, facts) = text.split_once("schema = 1\n").unwrap();
+        assert_eq!(
+            facts,
+            r#"
+assets = [
+  { address = "10.0.0.1", mac = "00:00:00:00:00:0a", roles = ["modbus_client"] },
+  { address = "10.0.0.9", mac = "00:00:00:00:00:0b", roles = ["modbus_server"] },
+  { mac = "00:00:00:00:00:0c" },
+]
+
+conversations = [
+  { client = "10.0.0.1", server = "10.0.0.9", protocol = "modbus" },
+]
+
+operations = [
+  { client = "10.0.0.1", server = "10.0.0.9", protocol = "modbus", unit = 1, verb = "read", code = 3, space = "holding_register", first = 0, last = 19 },
+  { client = "10.0.0.1", server = "10.0.0.9", protocol = "modbus", unit = 1, verb = "read", code = 3, space = "holding_register", first = 30, last = 30 },
+  { client = "10.0.0.1", server = "10.0.0.9", protocol = "modbus", unit = 1, verb = "write", code = 16, space = "holding_register", first = 5, last = 6 },
+]
+
+values = [
+  { server = "10.0.0.9", protocol = "modbus", unit = 1, space = "holding_register", first = 5, last = 6, min = 1, max = 1 },
+]
+"#
+        );
+        assert_eq!(Baseline::from_policy_text("b", &text).unwrap().to_toml(), text);
+        let mut read = |_: &str| Ok(text.clone());
+        let norm = crate::policy::Policy::load("b", &mut read, &[]).unwrap().norm;
+        let modbus = flow(Some(ProtocolId::Modbus));
+        let pair = norm.pair(&modbus);
+        assert!(matches!(norm.conversation(pair, &modbus), Verdict::Usual(_)));
+        assert!(matches!(
+            norm.operation(pair, ProtocolId::Modbus, &operation(Verb::Read, 3, 5, 15)),
+            Verdict::Usual(_)
+        ));
+        assert!(matches!(
+            norm.operation(pair, ProtocolId::Modbus, &operation(Verb::Read, 3, 5, 16)),
+            Verdict::Unusual(..)
+        ));
+    }
+
+    #[test]
+    fn what_was_only_refused_is_not_learnt() {
+        let read = |first| operation(Verb::Read, 3, first, 1);
+        let baseline = operations([
+            fact(read(1), Stage::Requested, &[]),
+            fact(read(1), Stage::Refused, &[]),
+            // Refused once, answered once.
+            fact(read(3), Stage::Refused, &[]),
+            fact(read(3), Stage::Answered, &[]),
+            // Its answer is not seen: half a mirror.
+            fact(read(5), Stage::Requested, &[]),
+            // Its request is not seen.
+            fact(read(7), Stage::Unasked, &[]),
+            fact(operation(Verb::Read, 4, 1, 1), Stage::Refused, &[]),
+        ]);
+        assert_eq!(intervals(&baseline), [(3, 3), (5, 5), (7, 7)]);
+    }
+
+    #[test]
+    fn what_is_dangerous_or_forbidden_is_not_learnt() {
+        for verb in Verb::ALL {
+            let learnt = operations([fact(operation(verb, 1, 1, 1), Stage::Answered, &[])]);
+            assert_eq!(learnt.operations.is_empty(), verb.is_dangerous(), "{verb:?}");
+        }
+        let mut forbidden = fact(operation(Verb::Write, 6, 1, 1), Stage::Requested, &[(1, 5.0)]);
+        forbidden.verdict = Verdict::Forbidden(Basis::File(0));
+        assert!(operations([forbidden]).is_empty());
+    }
+
+    #[test]
+    fn an_operation_without_addresses_allows_none() {
+        let bare = Operation { target: None, ..operation(Verb::Write, 16, 0, 0) };
+        let text = operations([fact(bare, Stage::Requested, &[])]).to_toml();
+        assert!(text.contains("verb = \"write\", code = 16, space = \"none\" }"), "{text}");
+        let mut read = |_: &str| Ok(text.clone());
+        let norm = crate::policy::Policy::load("b", &mut read, &[]).unwrap().norm;
+        let pair = norm.pair(&flow(Some(ProtocolId::Modbus)));
+        assert!(matches!(norm.operation(pair, ProtocolId::Modbus, &bare), Verdict::Usual(_)));
+        assert!(matches!(
+            norm.operation(pair, ProtocolId::Modbus, &operation(Verb::Write, 16, 0, 1)),
+            Verdict::Unusual(..)
+        ));
+    }
+
+    #[test]
+    fn written_values_have_their_extremes() {
+        let write = |points: &[(u32, f64)]| fact(operation(Verb::Write, 16, 0, 4), Stage::Requested, points);
+        let baseline = operations([
+            write(&[(0, 5.0), (1, 5.0), (2, 9.0), (3, f64::NAN)]),
+            write(&[(0, -1.0), (1, -1.0), (9, f64::INFINITY)]),
+            // What is read, and what an answer repeats, is not a written value.
+            fact(operation(Verb::Read, 3, 0, 1), Stage::Requested, &[(0, 1000.0)]),
+            fact(operation(Verb::Write, 16, 0, 1), Stage::Answered, &[(0, 1000.0)]),
+        ]);
+        let ranges: Vec<ValueRange> = baseline.values.values().flatten().copied().collect();
+        assert_eq!(
+            ranges,
+            [
+                ValueRange { first: 0, last: 1, min: -1.0, max: 5.0 },
+                ValueRange { first: 2, last: 2, min: 9.0, max: 9.0 }
+            ]
+        );
+    }
+
+    #[test]
+    fn conversations_are_learnt_once_they_are_answered() {
+        let tcp = flow(None);
+        let udp = || Flow { transport: Transport::Udp, ..flow(None) };
+        let icmp = || Flow { transport: Transport::Icmp, ..flow(None) };
+        let group = Endpoint { address: IpAddr::from([224, 0, 0, 251]), port: 5353 };
+        for (flow, closed, learnt) in [
+            (tcp.clone(), summary([3, 0], [0, 0], false), false),
+            // Refused: a RST came back.
+            (tcp.clone(), summary([1, 1], [0, 0], false), false),
+            (tcp.clone(), summary([2, 1], [0, 0], true), true),
+            // Half a mirror, in mid-stream.
+            (tcp, summary([2, 0], [20, 0], false), true),
+            (udp(), summary([1, 1], [20, 20], false), true),
+            (udp(), summary([3, 0], [60, 0], false), false),
+            (udp(), summary([4, 0], [80, 0], false), true),
+            (Flow { server: group, ..udp() }, summary([1, 0], [20, 0], false), true),
+            (icmp(), summary([1, 1], [8, 8], false), true),
+            (icmp(), summary([9, 0], [72, 0], false), false),
+        ] {
+            let baseline = learn([event(Some(flow.clone()), closed.clone())]);
+            assert_eq!(baseline.conversations.len(), usize::from(learnt), "{:?} {closed:?}", flow.transport);
+        }
+    }
+
+    #[test]
+    fn a_guessed_direction_waits_for_the_end() {
+        let guessed = Flow { oriented: Oriented::Guess, ..flow(Some(ProtocolId::Modbus)) };
+        assert!(learn([event(Some(guessed.clone()), EventKind::Identified)]).is_empty());
+        assert_eq!(learn([event(Some(guessed), summary([1, 0], [9, 0], false))]).conversations.len(), 1);
+        assert_eq!(learn([event(Some(flow(Some(ProtocolId::Modbus))), EventKind::Identified)]).conversations.len(), 1);
+    }
+
+    #[test]
+    fn devices_are_those_that_talked() {
+        let baseline = learn([event(Some(flow(None)), summary([1, 0], [0, 0], false))]);
+        assert_eq!(baseline.devices.len(), 1, "the silent end is no device");
+        let sighting = |last, mac| {
+            let address = Some(IpAddr::from([10, 0, 0, last]));
+            let sighting = Sighting {
+                scope: Scope::default(),
+                source: "arp",
+                mac: Some(mac),
+                address,
+                claim: None,
+                asks_for: None,
+                answers: true,
+            };
+            event(None, EventKind::Sighting(Box::new(sighting)))
+        };
+        let baseline = learn([sighting(5, MAC_A), sighting(5, MAC_B), sighting(6, MacAddr([0xff; 6]))]);
+        assert_eq!(
+            baseline.devices[&Device::Address(IpAddr::from([10, 0, 0, 5]))].mac,
+            Some(MAC_A),
+            "the first counts"
+        );
+        assert_eq!(baseline.devices[&Device::Address(IpAddr::from([10, 0, 0, 6]))].mac, None);
+        let none = event(None, EventKind::AssetSeen(AssetKey::Ip(Scope::default(), IpAddr::from([0, 0, 0, 0]))));
+        assert!(learn([none]).is_empty());
+    }
+
+    #[test]
+    fn facts_are_bounded_and_counted() {
+        let mut learner = Learner::new(2);
+        let read = |first| {
+            let fact = fact(operation(Verb::Read, 3, first, 1), Stage::Requested, &[]);
+            event(Some(flow(Some(ProtocolId::Modbus))), EventKind::Operation(Box::new(fact)))
+        };
+        for first in [0, 5, 0, 5] {
+            learner.observe(&read(first));
+        }
+        assert_eq!((learner.facts(), learner.dropped()), (2, 0));
+        learner.observe(&read(9));
+        learner.observe(&event(Some(flow(Some(ProtocolId::Modbus))), EventKind::Identified));
+        assert_eq!((learner.facts(), learner.dropped()), (2, 2));
+        assert_eq!(intervals(&learner.into_baseline()), [(0, 0), (5, 5)]);
+        let mut nothing = Learner::default();
+        nothing.observe(&read(0));
+        assert!(nothing.into_baseline().is_empty());
     }
 }

@@ -29,9 +29,15 @@
 )]
 
 pub mod alert;
+pub mod baseline;
+pub mod detections;
 pub mod facts;
 pub mod judge;
 pub mod learn;
+pub mod memory;
 pub mod norm;
 pub mod policy;
+pub mod problem;
 pub mod rule;
+pub mod site;
+mod suppress;

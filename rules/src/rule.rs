@@ -150,6 +150,9 @@ pub struct Cited {
 }
 
 impl Cited {
+    /// So many earlier events are cited by one finding at most.
+    pub const MAX: usize = 8;
+
     /// Cites an event.
     pub fn event(event: &Event) -> Self {
         Self { id: event.id, origin: event.origin }
@@ -241,6 +244,14 @@ pub trait Rule: Send {
     fn interest(&self) -> Interest;
     /// Looks at one event.
     fn observe(&mut self, event: &Event, scene: Scene<'_>, found: &mut Vec<Finding>);
+    /// Things that it would alert on if any file said what is usual: counted, each once, as far as is remembered.
+    fn unjudged(&self) -> u64 {
+        0
+    }
+    /// Subjects that it forgot for want of room.
+    fn forgotten(&self) -> u64 {
+        0
+    }
 }
 
 /// A line of the catalogue.

@@ -27,14 +27,15 @@ impl Arp {
     /// Where it is cut short.
     ///
     /// # Standard
-    /// RFC 826, packet format.
+    /// RFC 826, packet format; RFC 1042 gives IEEE 802 networks, which frame it in SNAP, a hardware type of their own
+    /// (6).
     pub fn read(octets: &[u8]) -> Result<Option<Self>, ParseError> {
         let mut reader = Reader::new(octets);
         let hardware = reader.u16_be("hardware_type")?;
         let protocol = reader.u16_be("protocol_type")?;
         let lengths = reader.u16_be("address_lengths")?;
         let operation = reader.u16_be("operation")?;
-        if (hardware, protocol, lengths) != (1, 0x0800, 0x0604) {
+        if !matches!((hardware, protocol, lengths), (1 | 6, 0x0800, 0x0604)) {
             return Ok(None);
         }
         let sender_mac = mac(&mut reader, "sender_hardware_address")?;

@@ -4,7 +4,12 @@ use std::net::IpAddr;
 
 pub mod arp;
 pub mod decode;
+mod ip;
 pub mod link;
+#[cfg(test)]
+mod tests;
+mod tunnel;
+mod window;
 
 use arp::Arp;
 use link::{LinkType, MacAddr};

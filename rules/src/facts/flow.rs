@@ -52,10 +52,10 @@ pub enum Oriented {
     Guess,
     /// By a port where a protocol is usual.
     Port,
-    /// By what a message means.
-    Meaning,
     /// The handshake was seen.
     Handshake,
+    /// By what a message means: who asks is the client, whoever opened the connection.
+    Meaning,
 }
 
 /// A flow as events show it. Shared by all events of the flow; made anew when more is known.

@@ -1,12 +1,17 @@
 //! `Analyzer`: the whole core on one thread; it defines what the sensor says.
 
 use crate::counters::Counters;
+use crate::desk::Desk;
+use crate::dispatch::{Dispatcher, Item, RoutedBatch, SHARDS};
 use crate::frame::FrameBatch;
 use crate::limits::Limits;
+use crate::shard::{Draft, Shard};
 use crate::trace::Trace;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::asset::{Asset, AssetKey};
+use yagura_rules::facts::event::FrameRef;
 use yagura_rules::learn::Baseline;
 use yagura_rules::policy::Policy;
 
@@ -25,24 +30,102 @@ pub struct Setup {
     pub watch: Option<u64>,
 }
 
+impl Setup {
+    /// The first hand on frames.
+    pub fn dispatcher(&self) -> Dispatcher {
+        Dispatcher::new(&self.limits, self.seed, self.policy.join_vlans, self.watch)
+    }
+
+    /// All shards, in order.
+    pub fn shards(&self) -> Vec<Shard> {
+        (0..u8::try_from(SHARDS).unwrap_or(u8::MAX))
+            .map(|index| {
+                let norm = Arc::clone(&self.policy.norm);
+                Shard::new(index, SHARDS, &self.limits, norm, self.seed, self.learn, self.watch)
+            })
+            .collect()
+    }
+
+    /// Where events are judged.
+    pub fn desk(&self) -> Desk {
+        Desk::new(&self.limits, &self.policy, self.learn)
+    }
+}
+
 /// Frames in, alerts out.
 pub struct Analyzer {
-    setup: Setup,
+    dispatcher: Dispatcher,
+    shards: Vec<Shard>,
+    desk: Desk,
+    routed: RoutedBatch,
+    drafts: Vec<Draft>,
+    last: FrameRef,
+    watch: bool,
 }
 
 impl Analyzer {
     /// An analyzer that has seen nothing.
     pub fn new(setup: Setup) -> Self {
-        Self { setup }
+        Self {
+            dispatcher: setup.dispatcher(),
+            shards: setup.shards(),
+            desk: setup.desk(),
+            routed: RoutedBatch::default(),
+            drafts: Vec::new(),
+            last: FrameRef { capture: 0, frame: 0 },
+            watch: setup.watch.is_some(),
+        }
     }
+
     /// Looks at frames. Never fails, never blocks.
-    pub fn push_batch(&mut self, _batch: &FrameBatch, _out: &mut Vec<Alert>) {}
+    pub fn push_batch(&mut self, batch: &FrameBatch, out: &mut Vec<Alert>) {
+        self.routed.clear();
+        self.dispatcher.route(batch, &mut self.routed);
+        if let Some(last) = batch.frames.last() {
+            self.last = last.origin;
+        }
+        for item in &self.routed.items {
+            match item {
+                Item::Packet(routed) => {
+                    let octets = self.routed.octets(batch, routed.source);
+                    let Some(shard) = self.shards.get_mut(usize::from(routed.shard)) else { continue };
+                    shard.packet(routed, octets);
+                    if shard.has_events() {
+                        shard.drain_into(&mut self.drafts);
+                    }
+                }
+                Item::Tick { number, origin, now } => {
+                    for shard in &mut self.shards {
+                        shard.tick(*number, *origin, *now);
+                        shard.drain_into(&mut self.drafts);
+                    }
+                    self.drafts.extend(item.draft());
+                }
+                Item::Fact { .. } => self.drafts.extend(item.draft()),
+            }
+        }
+        self.desk.take(&mut self.drafts, out);
+    }
+
     /// Closes flows, settles what waits.
-    pub fn finish(&mut self, _out: &mut Vec<Alert>) {}
+    pub fn finish(&mut self, out: &mut Vec<Alert>) {
+        let (number, now) = (self.dispatcher.number(), self.dispatcher.now());
+        for shard in &mut self.shards {
+            shard.finish(number, self.last, now);
+            shard.drain_into(&mut self.drafts);
+        }
+        self.desk.take(&mut self.drafts, out);
+        self.desk.finish(out);
+    }
+
     /// Takes the analyzer apart, once it is finished.
-    pub fn into_report(self) -> Report {
-        let _ = self.setup;
-        Report::default()
+    pub fn into_report(mut self) -> Report {
+        let mut trace = Trace { notes: std::mem::take(&mut self.dispatcher.notes) };
+        for shard in &mut self.shards {
+            trace.notes.append(&mut shard.notes());
+        }
+        let report = Report::new(&self.dispatcher, &self.shards, self.desk);
+        Report { trace: self.watch.then_some(trace), ..report }
     }
 }
 
@@ -57,4 +140,17 @@ pub struct Report {
     pub learnt: Option<Baseline>,
     /// The way of the frame that was watched.
     pub trace: Option<Trace>,
+}
+
+impl Report {
+    /// What the parts know at their end.
+    pub fn new<'a>(dispatcher: &Dispatcher, shards: impl IntoIterator<Item = &'a Shard>, desk: Desk) -> Self {
+        let mut counters = Counters::default();
+        dispatcher.report(&mut counters);
+        for shard in shards {
+            shard.report(&mut counters);
+        }
+        let (assets, learnt) = desk.into_report(&mut counters);
+        Self { counters, assets, learnt, trace: None }
+    }
 }

@@ -8,6 +8,9 @@ use yagura_parsers::protocols::ProtocolId;
 pub struct ProtocolCounters {
     /// Tables of the protocol's statistics, by the names of `ProtocolId::tables`, each by key.
     pub tables: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// The same for messages that were acknowledged before they were seen (the mirror reorders, or lost the first copy of a
+    /// repeat): nobody can tell whether they are repeats, so they are read and judged, but counted apart.
+    pub late: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// PDUs read, malformed ones included.
     pub messages: u64,
     /// PDUs that break the standard.

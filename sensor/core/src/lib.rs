@@ -33,7 +33,17 @@
 )]
 
 pub mod analyzer;
+pub mod clock;
 pub mod counters;
+pub mod defrag;
+pub mod desk;
+pub mod dispatch;
+pub mod duplicates;
+pub mod flow;
 pub mod frame;
 pub mod limits;
+pub mod shard;
+pub mod speech;
+pub mod stream;
 pub mod trace;
+pub mod world;

@@ -47,8 +47,8 @@ pub struct Limits {
     pub assets_max: usize,
     /// Names, and claims of each kind, of one asset.
     pub asset_claims_max: usize,
-    /// Broadcast domains told apart; all others share one.
-    pub scopes_max: usize,
+    /// Ports whose undecoded octets are counted apart.
+    pub ports_max: usize,
     /// Subjects that one detection remembers.
     pub rule_memory_max: usize,
     /// Facts that learning keeps.
@@ -80,7 +80,7 @@ impl Default for Limits {
             settled_max: 256,
             assets_max: 16_384,
             asset_claims_max: 16,
-            scopes_max: 4_096,
+            ports_max: 1_024,
             rule_memory_max: 65_536,
             learnt_max: 1_000_000,
         }

@@ -1,22 +1,65 @@
 //! Modbus over TCP and UDP, and RTU frames inside TCP.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`adu`] | the MBAP header: framing, probing, resynchronising |
+//! | [`rtu`] | RTU frames by expected length and CRC |
+//! | [`codes`] | names, verbs and clauses of all codes |
+//! | [`message`] | requests and responses field by field |
+//!
+//! Standards: MODBUS Application Protocol Specification V1.1b3 (cited as `V1.1b3`), MODBUS Messaging on TCP/IP
+//! Implementation Guide V1.0b (`Messaging V1.0b`), MODBUS over Serial Line Specification and Implementation Guide
+//! V1.02 (`Serial Line V1.02`).
+//!
+//! A message that is framed but breaks its standard is still a message, with its function code, its verb and its
+//! [`fault`](crate::message::Describe::fault): a malformed write must not be invisible.
+
+pub mod adu;
+pub mod codes;
+pub mod message;
+pub mod rtu;
+
+#[cfg(test)]
+mod tests;
 
 use crate::dissect::{Direction, Dissector, Framing, Probe, Protocol};
 use crate::error::ParseError;
-use crate::message::{Describe, Kind, Operation, Point, Refusal, Tally, Value};
+
+pub use codes::{ExceptionCode, FUNCTIONS, Function, FunctionCode};
+pub use message::{Body, Envelope, Message};
 
 /// The protocol.
 #[derive(Debug)]
 pub struct Modbus;
 
-/// Memory of one flow.
+/// Memory of one flow: which dialect is spoken, and in which directions octets were lost.
 #[derive(Debug, Default)]
-pub struct ModbusDissector;
+pub struct ModbusDissector {
+    rtu: bool,
+    lost_to_server: bool,
+    lost_to_client: bool,
+}
 
-/// One PDU.
-#[derive(Debug)]
-pub struct Message<'a> {
-    /// Octets.
-    pub octets: &'a [u8],
+impl ModbusDissector {
+    /// For RTU frames inside TCP; the default is for ADUs with MBAP headers.
+    #[must_use]
+    pub fn rtu() -> Self {
+        Self { rtu: true, ..Self::default() }
+    }
+
+    fn lost(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.lost_to_server,
+            Direction::ToClient => self.lost_to_client,
+        }
+    }
+
+    fn set_lost(&mut self, direction: Direction, lost: bool) {
+        match direction {
+            Direction::ToServer => self.lost_to_server = lost,
+            Direction::ToClient => self.lost_to_client = lost,
+        }
+    }
 }
 
 impl Protocol for Modbus {
@@ -25,36 +68,47 @@ impl Protocol for Modbus {
     const PORTS: &'static [u16] = &[502];
     const TABLES: &'static [&'static str] = &["requests", "responses", "exceptions"];
     type Dissector = ModbusDissector;
-    fn probe(_head: &[u8], _datagram: bool) -> (Probe, Self::Dissector) {
-        (Probe::NoMatch, ModbusDissector)
+
+    fn probe(head: &[u8], datagram: bool) -> (Probe, Self::Dissector) {
+        let tcp = adu::probe(head, datagram);
+        if matches!(tcp, Probe::Match(_)) || datagram {
+            return (tcp, ModbusDissector::default());
+        }
+        match rtu::probe(head) {
+            Some(fit) => (Probe::Match(adu::sender_of(fit)), ModbusDissector::rtu()),
+            None => (tcp, ModbusDissector::default()),
+        }
     }
-    fn operation_name(_code: u16, _sub: u16) -> Option<&'static str> {
-        None
+
+    fn operation_name(code: u16, sub: u16) -> Option<&'static str> {
+        codes::lookup(u8::try_from(code).ok()?, sub).map(|function| function.name)
     }
 }
 
 impl Dissector for ModbusDissector {
     type Message<'a> = Message<'a>;
-    fn frame(&self, _direction: Direction, octets: &[u8]) -> Framing {
-        Framing::Lost(octets.len())
-    }
-    fn read<'a>(&mut self, _direction: Direction, pdu: &'a [u8]) -> Result<Option<Message<'a>>, ParseError> {
-        Ok(Some(Message { octets: pdu }))
-    }
-}
 
-impl Describe for Message<'_> {
-    fn kind(&self) -> Kind {
-        Kind::Request
+    #[inline]
+    fn frame(&self, direction: Direction, octets: &[u8]) -> Framing {
+        if self.rtu {
+            rtu::frame(direction, octets, self.lost(direction))
+        } else {
+            adu::frame(direction, octets, self.lost(direction))
+        }
     }
-    fn operations(&self, _visit: &mut dyn FnMut(Operation)) {}
-    fn pairing(&self) -> Option<u64> {
-        None
+
+    #[inline]
+    fn read<'a>(&mut self, direction: Direction, pdu: &'a [u8]) -> Result<Option<Message<'a>>, ParseError> {
+        self.set_lost(direction, false);
+        let kind = adu::kind_of(direction);
+        if self.rtu { Message::read_rtu(kind, pdu) } else { Message::read_tcp(kind, pdu) }.map(Some)
     }
-    fn refusal(&self) -> Option<Refusal> {
-        None
+
+    fn gap(&mut self, direction: Direction) {
+        self.set_lost(direction, true);
     }
-    fn fields(&self, _visit: &mut dyn FnMut(&'static str, Value<'_>)) {}
-    fn points(&self, _asked: Option<Operation>, _visit: &mut dyn FnMut(Point)) {}
-    fn tally(&self, _visit: &mut dyn FnMut(Tally)) {}
+
+    fn dialect(&self) -> &'static str {
+        if self.rtu { "rtu" } else { "tcp" }
+    }
 }

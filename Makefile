@@ -1,0 +1,60 @@
+# The two commands: `make demo` and `make test`. Everything else is a part of them, or slower.
+
+CARGO ?= cargo
+DEMO := fixtures/scenarios/demo
+
+.PHONY: demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench soak docs-update expected-update clean
+
+## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
+demo: build
+	@target/release/yagura replay $(DEMO)/capture.pcap --site $(DEMO)/site.toml
+	@echo >&2; echo "The devices of that plant:" >&2
+	@target/release/yagura assets $(DEMO)/capture.pcap --site $(DEMO)/site.toml --format table >&2
+
+## Everything that must hold on this machine.
+test: prepare lint build unit docs-check fuzz-smoke benches-build
+
+prepare:
+	@scripts/prepare.sh
+
+build: prepare
+	$(CARGO) build --release --locked -p yagura
+
+lint: prepare
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+unit: build
+	YAGURA_BIN=$(CURDIR)/target/release/yagura $(CARGO) test --workspace --locked
+
+docs-check: prepare
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+## One minute of fuzzing, shared by all targets; `make fuzz SECONDS_EACH=3600` for longer.
+fuzz-smoke: prepare
+	scripts/fuzz.sh 10
+
+SECONDS_EACH ?= 600
+fuzz: prepare
+	scripts/fuzz.sh $(SECONDS_EACH)
+
+benches-build: prepare
+	$(CARGO) bench -p benches --locked --no-run
+
+## The stopwatch; see docs/performance.md.
+bench: prepare
+	$(CARGO) bench -p benches --locked
+
+## Writes the documents that the program knows best.
+docs-update: build
+	target/release/yagura show detections --format markdown > docs/detections.md
+	target/release/yagura show protocols --format markdown > docs/protocols.md
+	target/release/yagura show records --format markdown > docs/records.md
+
+## Writes fixtures and their expected output anew; `git diff` shows the news.
+expected-update: build
+	$(CARGO) run --release --locked -p fixtures --bin scenarios
+	UPDATE_EXPECTED=1 YAGURA_BIN=$(CURDIR)/target/release/yagura $(CARGO) test --locked -p tests --test golden
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,153 @@
+//! Alert on an operation that the baseline does not know of a client, and that neither writes nor endangers the controller.
+
+use super::wording::{basis, ends, finding, operation, spoken, target};
+use crate::facts::event::{Event, EventKind, OperationFact, Stage};
+use crate::facts::flow::Flow;
+use crate::norm::{Novelty, Verdict};
+use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
+use std::sync::Arc;
+
+/// The catalogue's line.
+pub const RULE: Registration = Registration { card: &CARD, build: |_, _| Box::new(OperationNew) };
+
+static CARD: Card = Card {
+    id: "OT-0005",
+    name: "operation_new",
+    severity: Severity::Medium,
+    attack: &[
+        Technique { id: "T0861", old: None, name: "Point & Tag Identification" },
+        Technique { id: "T0888", old: None, name: "Remote System Information Discovery" },
+        Technique { id: "T0801", old: None, name: "Monitor Process State" },
+        Technique { id: "T1692.001", old: Some("T0855"), name: "Unauthorized Message: Command Message" },
+    ],
+    serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
+    what: Text {
+        en: "A client that is known to speak with this server used a unit identifier, a verb, a function code or addresses that \
+             the baseline does not know between these two. Writes and dangerous operations have detections of their own.",
+        ja: "既知のクライアントが、ベースラインにないユニット識別子・操作種別・ファンクションコード・アドレスを使いました。\
+             書き込みと危険な操作は別の検知項目で扱います。",
+    },
+    why: Text {
+        en: "Masters ask the same questions every cycle. A new question is how somebody who holds an operator station explores \
+             the controller before he acts.",
+        ja: "マスターは毎周期同じ要求を繰り返します。新しい要求は、操作端末を手に入れた者が行動の前にコントローラーを\
+             調べているときに現れます。",
+    },
+    benign: Text {
+        en: "A changed display or report, a software update of the master, engineering work, a rare diagnosis.",
+        ja: "画面や帳票の変更、マスター側ソフトウェアの更新、エンジニアリング作業、まれな診断操作などが考えられます。",
+    },
+    response: Text {
+        en: "Ask who works at the client. If the change was planned, learn anew and review the difference; if not, look at what \
+             else the client did since.",
+        ja: "クライアントで作業している人を確認してください。計画された変更であれば再学習して差分を確認し、そうでなければ\
+             それ以降のクライアントの動作を調べてください。",
+    },
+    settings: &[],
+};
+
+static NEW: Text = Text {
+    en: "{client} sent {operation} for {target} to unit {unit} at {server}; new: {novelty}",
+    ja: "{client} が {server} のユニット {unit} に {target} の {operation} を送りました（新規: {novelty}）",
+};
+static NEW_WITHOUT_TARGET: Text = Text {
+    en: "{client} sent {operation} to unit {unit} at {server}; new: {novelty}",
+    ja: "{client} が {server} のユニット {unit} に {operation} を送りました（新規: {novelty}）",
+};
+
+#[cfg(test)]
+pub(super) const TEXTS: &[&Text] = &[&NEW, &NEW_WITHOUT_TARGET];
+
+struct OperationNew;
+
+impl Rule for OperationNew {
+    fn interest(&self) -> Interest {
+        Interest::OPERATION
+    }
+
+    fn observe(&mut self, event: &Event, _scene: Scene<'_>, found: &mut Vec<Finding>) {
+        if let (EventKind::Operation(fact), Some(flow)) = (&event.kind, &event.flow) {
+            found.extend(judge(flow, fact));
+        }
+    }
+}
+
+fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
+    let verb = fact.operation.verb;
+    let Verdict::Unusual(novelty, _) = fact.verdict else { return None };
+    if verb.changes_process() || verb.is_dangerous() || !matches!(fact.stage, Stage::Requested | Stage::Unasked) {
+        return None;
+    }
+    let unit = fact.operation.unit;
+    // A sweep must not become as many subjects as it has steps.
+    let detail = match novelty {
+        Novelty::Conversation => return None, // Told by the conversation.
+        Novelty::Unit => "unit".to_owned(),
+        Novelty::Verb | Novelty::Code | Novelty::Addresses => format!("{unit}/{}/{}", verb.name(), novelty.name()),
+    };
+    let subject = format!("{}/{}/{detail}", ends(flow), spoken(flow));
+    let mut params = vec![
+        ("operation", operation(flow, &fact.operation)),
+        ("verb", Param::Word(verb.name())),
+        ("unit", Param::Number(u64::from(unit))),
+        ("novelty", Param::Word(novelty.name())),
+    ];
+    let text = match target(&fact.operation) {
+        Some(target) => {
+            params.push(("target", Param::Text(target)));
+            &NEW
+        }
+        None => &NEW_WITHOUT_TARGET,
+    };
+    Some(finding(text, flow, subject, basis(fact.verdict), params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detections::testing::{Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write};
+    use crate::norm::Basis;
+    use yagura_parsers::message::{Operation, Verb};
+
+    fn told(fact: OperationFact) -> Option<Finding> {
+        let bench = Bench::new();
+        let flow = flow("10.20.0.5", "10.20.1.9", 502);
+        bench.tell(&mut *build(&RULE), 0, &flow, kind(fact)).pop()
+    }
+
+    #[test]
+    fn what_is_new_is_told_with_its_nearest_line() {
+        let finding = told(asked(read(1, 100, 10), unusual(Novelty::Addresses))).unwrap();
+        assert_eq!(finding.subject, "10.20.0.5>10.20.1.9/modbus/1/read/addresses");
+        assert_eq!(finding.basis, Basis::Nearest(LINE));
+        assert!(finding.params.contains(&("target", Param::Text("holding_register 100-109".to_owned()))));
+        assert!(told(asked(read(1, 0, 1), unusual(Novelty::Verb))).is_some());
+        assert!(told(asked(read(1, 0, 1), unusual(Novelty::Code))).is_some());
+    }
+
+    #[test]
+    fn a_sweep_of_units_has_one_subject() {
+        let subject = |unit| told(asked(read(unit, 0, 1), unusual(Novelty::Unit))).unwrap().subject;
+        assert_eq!(subject(1), subject(247));
+    }
+
+    #[test]
+    fn an_operation_without_addresses_is_told_too() {
+        let identify = Operation { verb: Verb::Identify, code: 17, sub: 0, unit: 1, target: None };
+        assert_eq!(told(asked(identify, unusual(Novelty::Verb))).unwrap().text, &NEW_WITHOUT_TARGET);
+        let configure = Operation { verb: Verb::Configure, code: 8, sub: 10, unit: 1, target: None };
+        assert!(told(asked(configure, unusual(Novelty::Verb))).is_some());
+    }
+
+    #[test]
+    fn what_others_tell_is_silent_here() {
+        assert!(told(asked(read(1, 0, 1), usual())).is_none());
+        assert!(told(asked(read(1, 0, 1), Verdict::Unknown)).is_none());
+        assert!(told(asked(read(1, 0, 1), forbidden())).is_none());
+        assert!(told(asked(read(1, 0, 1), unusual(Novelty::Conversation))).is_none());
+        assert!(told(asked(write(1, 0, 1), unusual(Novelty::Addresses))).is_none());
+        assert!(told(refused(read(1, 0, 1), unusual(Novelty::Addresses), 2)).is_none());
+        let restart = Operation { verb: Verb::Restart, code: 8, sub: 1, unit: 1, target: None };
+        assert!(told(asked(restart, unusual(Novelty::Verb))).is_none());
+    }
+}

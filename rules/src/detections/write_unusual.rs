@@ -1,0 +1,232 @@
+//! Alert on a write or control from a client, or to a place, that is not usual.
+
+use super::wording::{basis, client, ends, finding, operation, server, spoken, target, values};
+use crate::facts::asset::AssetKey;
+use crate::facts::event::{Event, EventKind, OperationFact, Stage};
+use crate::facts::flow::Flow;
+use crate::memory::Bounded;
+use crate::norm::Verdict;
+use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
+use std::sync::Arc;
+use yagura_parsers::message::Verb;
+use yagura_parsers::protocols::ProtocolId;
+
+/// The catalogue's line.
+pub const RULE: Registration =
+    Registration { card: &CARD, build: |_, memory| Box::new(WriteUnusual { known: Bounded::new(memory) }) };
+
+static CARD: Card = Card {
+    id: "OT-0007",
+    name: "write_unusual",
+    severity: Severity::High,
+    attack: &[
+        Technique { id: "T1692.001", old: Some("T0855"), name: "Unauthorized Message: Command Message" },
+        Technique { id: "T0836", old: None, name: "Modify Parameter" },
+        Technique { id: "T0831", old: None, name: "Manipulation of Control" },
+    ],
+    serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
+    what: Text {
+        en: "A client wrote to a controller, or commanded it, in a way that the baseline does not know: a new client, unit, \
+             function code or address. Without a baseline the first write of each client to each unit is told.",
+        ja: "ベースラインにないクライアント・ユニット・ファンクションコード・アドレスで、コントローラーへの書き込みまたは\
+             制御が行われました。ベースラインがない場合は、クライアントとユニットの組ごとに最初の書き込みを通知します。",
+    },
+    why: Text {
+        en: "A write is how a command reaches pumps, valves and breakers. Most industrial protocols do not ask who commands.",
+        ja: "書き込みは、ポンプ・弁・遮断器に指令が届く手段です。多くの産業用プロトコルは、指令した者を確かめません。",
+    },
+    benign: Text {
+        en: "An operator uses a control that was not used while learning; engineering work; a changed program.",
+        ja: "学習期間中に使われなかった操作、エンジニアリング作業、プログラムの変更などが考えられます。",
+    },
+    response: Text {
+        en: "Ask the operators whether they gave the command. If nobody did, bring the process to a safe state by local means, \
+             isolate the client, and compare the controller's values with their setpoints.",
+        ja: "運転員に指令を出したか確認してください。心当たりがなければ、現場操作でプロセスを安全な状態にし、クライアントを\
+             隔離して、コントローラーの値を設定値と照合してください。",
+    },
+    settings: &[],
+};
+
+static WROTE: Text = Text {
+    en: "{client} wrote {target} of unit {unit} at {server}: {value}",
+    ja: "{client} が {server} のユニット {unit} の {target} に書き込みました: {value}",
+};
+static SENT_TO: Text = Text {
+    en: "{client} sent {operation} for {target} to unit {unit} at {server}",
+    ja: "{client} が {server} のユニット {unit} に {target} の {operation} を送りました",
+};
+static SENT: Text = Text {
+    en: "{client} sent {operation} to unit {unit} at {server}",
+    ja: "{client} が {server} のユニット {unit} に {operation} を送りました",
+};
+static BROADCAST: Text = Text {
+    en: "{client} sent {operation} to unit 0 at {server}: a gateway passes it to every unit behind it",
+    ja: "{client} が {server} のユニット 0 に {operation} を送りました（ゲートウェイは配下の全ユニットに転送します）",
+};
+static TRIED: Text = Text {
+    en: "{server} refused {operation} of {client} on unit {unit}",
+    ja: "{server} が {client} によるユニット {unit} への {operation} を拒否しました",
+};
+
+#[cfg(test)]
+pub(super) const TEXTS: &[&Text] = &[&WROTE, &SENT_TO, &SENT, &BROADCAST, &TRIED];
+
+struct WriteUnusual {
+    /// Told without a baseline: once for each.
+    known: Bounded<(AssetKey, AssetKey, u16, Verb), ()>,
+}
+
+impl Rule for WriteUnusual {
+    fn interest(&self) -> Interest {
+        Interest::OPERATION
+    }
+
+    fn observe(&mut self, event: &Event, _scene: Scene<'_>, found: &mut Vec<Finding>) {
+        if let (EventKind::Operation(fact), Some(flow)) = (&event.kind, &event.flow)
+            && fact.operation.verb.changes_process()
+        {
+            found.extend(self.judge(flow, fact));
+        }
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.known.evicted()
+    }
+}
+
+impl WriteUnusual {
+    fn judge(&mut self, flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
+        let done = &fact.operation;
+        let is_refused = match fact.stage {
+            Stage::Requested | Stage::Unasked => false,
+            // Its request was told, unless nobody saw it.
+            Stage::Refused if fact.request.is_none() => true,
+            Stage::Answered | Stage::Refused => return None,
+        };
+        let severity = match fact.verdict {
+            Verdict::Unusual(..) if is_refused => Severity::Medium,
+            Verdict::Unusual(..) => Severity::High,
+            Verdict::Unknown => {
+                if !self.known.first((client(flow), server(flow), done.unit, done.verb)) {
+                    return None;
+                }
+                Severity::Medium
+            }
+            Verdict::Usual(_) | Verdict::Forbidden(_) => return None,
+        };
+        let subject = format!("{}/{}/{}/{}", ends(flow), spoken(flow), done.unit, done.verb.name());
+        let subject = match done.target {
+            Some(target) => format!("{subject}/{}", target.space),
+            None => subject,
+        };
+        let mut params = vec![
+            ("operation", operation(flow, done)),
+            ("verb", Param::Word(done.verb.name())),
+            ("unit", Param::Number(u64::from(done.unit))),
+        ];
+        if let Verdict::Unusual(novelty, _) = fact.verdict {
+            params.push(("novelty", Param::Word(novelty.name())));
+        }
+        let (target, value) = (target(done), values(&fact.points));
+        let text = match (&target, &value) {
+            _ if is_refused => &TRIED,
+            // Modbus over serial line V1.02, 2.2: unit identifier 0 is the broadcast.
+            _ if done.unit == 0 && flow.protocol == Some(ProtocolId::Modbus) => &BROADCAST,
+            (Some(_), Some(_)) => &WROTE,
+            (Some(_), None) => &SENT_TO,
+            (None, _) => &SENT,
+        };
+        params.extend(target.map(|target| ("target", Param::Text(target))));
+        params.extend(value.map(|value| ("value", Param::Text(value))));
+        let mut finding = finding(text, flow, subject, basis(fact.verdict), params);
+        finding.severity = Some(severity);
+        Some(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detections::testing::{Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write};
+    use crate::norm::{Basis, Novelty};
+    use yagura_parsers::message::{Operation, Point, PointValue};
+
+    fn all(facts: Vec<OperationFact>) -> Vec<Finding> {
+        let bench = Bench::new();
+        let mut rule = build(&RULE);
+        let flow = flow("10.20.0.66", "10.20.1.9", 502);
+        facts.into_iter().flat_map(|fact| bench.tell(&mut *rule, 0, &flow, kind(fact))).collect()
+    }
+
+    fn with_values(mut fact: OperationFact) -> OperationFact {
+        fact.points = [(40, 9_999), (41, 7)]
+            .map(|(address, value)| Point { space: "holding_register", address, value: PointValue::Unsigned(value) })
+            .into();
+        fact
+    }
+
+    #[test]
+    fn an_unusual_write_is_told_with_its_values() {
+        let found = all(vec![with_values(asked(write(1, 40, 2), unusual(Novelty::Conversation)))]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].subject, "10.20.0.66>10.20.1.9/modbus/1/write/holding_register");
+        assert_eq!((found[0].severity, found[0].text, found[0].basis), (Some(Severity::High), &WROTE, Basis::Nearest(LINE)));
+        assert!(found[0].params.contains(&("value", Param::Text("40=9999, 41=7".to_owned()))));
+    }
+
+    #[test]
+    fn each_unusual_write_is_a_finding_and_the_judge_counts() {
+        let found = all(vec![asked(write(1, 40, 2), unusual(Novelty::Addresses)); 3]);
+        assert_eq!(found.len(), 3);
+        assert!(found.windows(2).all(|pair| pair[0].subject == pair[1].subject));
+    }
+
+    #[test]
+    fn without_a_baseline_the_first_write_to_each_unit_is_told() {
+        let found = all(vec![
+            asked(write(1, 40, 2), Verdict::Unknown),
+            asked(write(1, 90, 2), Verdict::Unknown),
+            asked(write(2, 40, 2), Verdict::Unknown),
+        ]);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|finding| finding.basis == Basis::None && finding.severity == Some(Severity::Medium)));
+    }
+
+    #[test]
+    fn usual_writes_reads_and_answers_are_silent() {
+        let answer = OperationFact { stage: Stage::Answered, ..asked(write(1, 40, 2), unusual(Novelty::Verb)) };
+        let facts = vec![
+            asked(write(1, 40, 2), usual()),
+            asked(write(1, 40, 2), forbidden()),
+            asked(read(1, 40, 2), unusual(Novelty::Verb)),
+            answer,
+            refused(write(1, 40, 2), unusual(Novelty::Verb), 2),
+        ];
+        assert!(all(facts).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_whose_request_nobody_saw_is_told() {
+        let mut fact = refused(write(1, 40, 2), unusual(Novelty::Verb), 2);
+        fact.request = None;
+        let found = all(vec![fact]);
+        assert_eq!((found[0].text, found[0].severity), (&TRIED, Some(Severity::Medium)));
+    }
+
+    #[test]
+    fn an_answer_without_a_request_is_told() {
+        let fact = OperationFact { stage: Stage::Unasked, ..asked(write(1, 40, 2), unusual(Novelty::Verb)) };
+        assert_eq!(all(vec![fact])[0].text, &SENT_TO);
+    }
+
+    #[test]
+    fn a_broadcast_and_a_broken_write_say_so() {
+        let found = all(vec![
+            with_values(asked(write(0, 40, 2), unusual(Novelty::Unit))),
+            asked(Operation { target: None, ..write(1, 0, 1) }, unusual(Novelty::Unit)),
+        ]);
+        assert_eq!((found[0].text, found[1].text), (&BROADCAST, &SENT));
+        assert!(found[0].params.iter().any(|(name, _)| *name == "value"));
+    }
+}

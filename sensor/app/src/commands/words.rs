@@ -1,0 +1,190 @@
+//! Counters for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use yagura_core::analyzer::Report;
+use yagura_core::counters::Counters;
+use yagura_rules::rule::Severity;
+
+/// Ports of undecoded octets that are shown; the others are summed up.
+const PORTS_SHOWN: usize = 8;
+
+/// What a run saw and said, in a few lines. Nothing of it comes from the wire as text.
+pub fn summary(report: &Report, frames_without_time: u64) -> String {
+    let counters = &report.counters;
+    let mut text = String::new();
+    let mut row = |name: &str, what: String| {
+        let _ = writeln!(text, "{name:<12} {what}");
+    };
+    row("frames", format!("{}, {} octets", grouped(counters.frames), grouped(counters.octets)));
+    row("devices", grouped(count(report.assets.len())));
+    row("flows", grouped(counters.flows));
+    row("protocols", protocols(counters));
+    row("alerts", alerts(counters));
+    if !counters.unjudged.is_empty() {
+        row("not judged", format!("{} (no baseline: `yagura learn` makes one)", listed(&counters.unjudged)));
+    }
+    let undecoded = undecoded(counters);
+    if !undecoded.is_empty() {
+        row("not decoded", undecoded);
+    }
+    let losses = losses(counters, frames_without_time);
+    if !losses.is_empty() {
+        row("not whole", losses.join(", "));
+    }
+    if !counters.anomalies.is_empty() {
+        row("anomalies", listed(&counters.anomalies));
+    }
+    if !counters.limits.is_empty() {
+        row("limits", format!("{} (the analysis may be incomplete)", listed(&counters.limits)));
+    }
+    if counters.internal > 0 {
+        row(
+            "faults",
+            format!("{} of the sensor itself were contained: please report them", grouped(counters.internal)),
+        );
+    }
+    text
+}
+
+fn protocols(counters: &Counters) -> String {
+    if counters.protocols.is_empty() {
+        return "none that is read".to_owned();
+    }
+    let each = counters.protocols.iter().map(|(protocol, counted)| {
+        let malformed = match counted.malformed {
+            0 => String::new(),
+            n => format!(", {} of them malformed", grouped(n)),
+        };
+        let (messages, flows) = (grouped(counted.messages), plural(counted.flows, "flow", "flows"));
+        format!("{}: {messages} messages in {flows}{malformed}", protocol.name())
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn alerts(counters: &Counters) -> String {
+    let told: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .filter_map(|severity| Some((severity.name(), counters.alerts.get(severity.name()).filter(|n| **n > 0)?)))
+        .map(|(name, n)| format!("{} {name}", grouped(*n)))
+        .collect();
+    let mut text = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+    if counters.repeats > 0 {
+        let _ = write!(text, "; {} counted", plural(counters.repeats, "repeat", "repeats"));
+    }
+    if counters.suppressed > 0 {
+        let _ = write!(text, "; {} suppressed", grouped(counters.suppressed));
+    }
+    text
+}
+
+fn undecoded(counters: &Counters) -> String {
+    let mut ports: Vec<_> = counters.undecoded_octets.iter().collect();
+    ports.sort_by_key(|(port, octets)| (std::cmp::Reverse(**octets), **port));
+    let (shown, others) = ports.split_at(ports.len().min(PORTS_SHOWN));
+    let mut each: Vec<String> = shown
+        .iter()
+        .map(|((transport, port), octets)| format!("{transport}/{port} {} octets", grouped(**octets)))
+        .collect();
+    let rest = others.iter().fold(counters.undecoded_other, |sum, (_, octets)| sum.saturating_add(**octets));
+    if rest > 0 {
+        each.push(format!("other ports {} octets", grouped(rest)));
+    }
+    each.join(", ")
+}
+
+fn losses(counters: &Counters, frames_without_time: u64) -> Vec<String> {
+    let gaps = match counters.gaps {
+        0 => None,
+        n => Some(format!("{} ({} octets)", plural(n, "gap", "gaps"), grouped(counters.gap_octets))),
+    };
+    let of = |n: u64, one: &str, many: &str| (n > 0).then(|| plural(n, one, many));
+    [
+        gaps,
+        of(counters.truncated, "frame cut by the capture", "frames cut by the capture"),
+        of(counters.one_sided_flows, "flow seen one way only", "flows seen one way only"),
+        of(counters.midstream_flows, "flow older than the capture", "flows older than the capture"),
+        of(counters.duplicates, "mirror's copy", "mirror's copies"),
+        of(counters.retransmissions, "retransmission", "retransmissions"),
+        of(counters.time_reversals, "step back in time", "steps back in time"),
+        of(frames_without_time, "frame without a time", "frames without a time"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn listed(table: &BTreeMap<&'static str, u64>) -> String {
+    table.iter().map(|(name, n)| format!("{name} {}", grouped(*n))).collect::<Vec<_>>().join(", ")
+}
+
+/// A number with its thing: `1 gap`, `2,000 gaps`.
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { one } else { many })
+}
+
+/// A number with its thousands set apart.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len().saturating_mul(4) / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && digits.len().wrapping_sub(index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count as a number of 64 bits.
+pub fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(n), text);
+        }
+        assert_eq!((plural(1, "gap", "gaps"), plural(2, "gap", "gaps")), ("1 gap".to_owned(), "2 gaps".to_owned()));
+    }
+
+    #[test]
+    fn a_quiet_run_has_a_short_summary() {
+        let text = summary(&Report::default(), 0);
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(text.contains("alerts       none"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_whole_is_told() {
+        let mut report = Report::default();
+        report.counters = Counters {
+            gaps: 2,
+            gap_octets: 3_000,
+            repeats: 1,
+            alerts: BTreeMap::from([("high", 2), ("low", 0)]),
+            limits: BTreeMap::from([("flows_max", 1)]),
+            unjudged: BTreeMap::from([("asset_new", 9)]),
+            undecoded_octets: (1..=10).map(|port| (("tcp", port), u64::from(port))).collect(),
+            undecoded_other: 1,
+            ..Counters::default()
+        };
+        let text = summary(&report, 1);
+        for part in [
+            "2 high; 1 repeat counted",
+            "2 gaps (3,000 octets), 1 frame without a time",
+            "flows_max 1",
+            "asset_new 9 (no baseline",
+            "tcp/10 10 octets, tcp/9 9",
+            "tcp/3 3 octets, other ports 4 octets",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

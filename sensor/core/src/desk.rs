@@ -1,0 +1,107 @@
+//! `Desk`: where the events of all shards come together in one order, and are judged.
+
+use crate::counters::Counters;
+use crate::limits::Limits;
+use crate::shard::Draft;
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use yagura_rules::alert::Alert;
+use yagura_rules::facts::asset::{Asset, AssetKey};
+use yagura_rules::facts::event::{Event, EventId, EventKind};
+use yagura_rules::judge::Judge;
+use yagura_rules::learn::{Baseline, Learner};
+use yagura_rules::norm::Norm;
+use yagura_rules::policy::Policy;
+use yagura_rules::rule::{Interest, Scene};
+
+/// The one order of events, the world that they add up to, and the judge.
+pub struct Desk {
+    world: World,
+    judge: Judge,
+    interest: Interest,
+    learner: Option<Learner>,
+    norm: Arc<Norm>,
+    last: (u64, u32),
+    events: u64,
+    derived: Vec<EventKind>,
+}
+
+impl Desk {
+    /// A desk to which nothing has come.
+    pub fn new(limits: &Limits, policy: &Policy, learn: bool) -> Self {
+        let judge = Judge::new(&policy.judge, limits.rule_memory_max);
+        Self {
+            world: World::new(limits),
+            interest: judge.interest(),
+            judge,
+            learner: learn.then(|| Learner::new(limits.learnt_max)),
+            norm: Arc::clone(&policy.norm),
+            last: (0, 0),
+            events: 0,
+            derived: Vec::new(),
+        }
+    }
+
+    /// Puts the drafts of a batch in order. Those of one shard are in order already, so this changes nothing where one
+    /// hand worked on all shards.
+    pub fn order(drafts: &mut [Draft]) {
+        drafts.sort_by_key(|draft| (draft.number, draft.phase, draft.shard));
+    }
+
+    /// Judges events that are in order.
+    pub fn take(&mut self, drafts: &mut Vec<Draft>, out: &mut Vec<Alert>) {
+        for draft in drafts.drain(..) {
+            let mut event = draft.event;
+            self.world.observe(&event, &mut self.derived);
+            event.id = self.next_id(draft.number);
+            self.judge(&event, out);
+            if !self.derived.is_empty() {
+                for kind in std::mem::take(&mut self.derived) {
+                    let id = self.next_id(draft.number);
+                    let derived = Event { id, kind, flow: event.flow.clone(), ..event };
+                    self.judge(&derived, out);
+                }
+            }
+        }
+    }
+
+    /// There are no more events.
+    pub fn finish(&mut self, out: &mut Vec<Alert>) {
+        let scene = Scene { assets: &self.world, norm: &self.norm };
+        self.judge.finish(scene, out);
+    }
+
+    /// Takes the desk apart, and adds what was counted.
+    pub fn into_report(self, counters: &mut Counters) -> (BTreeMap<AssetKey, Asset>, Option<Baseline>) {
+        counters.events = self.events;
+        counters.alerts.clone_from(&self.judge.told);
+        counters.repeats = self.judge.repeats;
+        counters.suppressed = self.judge.suppressed;
+        counters.unjudged.clone_from(&self.judge.unjudged);
+        for (name, n) in self.world.limits() {
+            if n > 0 {
+                counters.limits.insert(name, n);
+            }
+        }
+        (self.world.into_assets(), self.learner.map(Learner::into_baseline))
+    }
+
+    fn next_id(&mut self, frame: u64) -> EventId {
+        let (last, ordinal) = self.last;
+        let ordinal = if last == frame { ordinal.saturating_add(1) } else { 0 };
+        self.last = (frame, ordinal);
+        EventId { frame, ordinal }
+    }
+
+    fn judge(&mut self, event: &Event, out: &mut Vec<Alert>) {
+        self.events = self.events.saturating_add(1);
+        if let Some(learner) = &mut self.learner {
+            learner.observe(event);
+        }
+        if self.interest.0 & Interest::of(event).0 != 0 {
+            let scene = Scene { assets: &self.world, norm: &self.norm };
+            self.judge.observe(event, scene, out);
+        }
+    }
+}

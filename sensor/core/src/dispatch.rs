@@ -1,0 +1,418 @@
+//! `Dispatcher`: frame number, headers, fragments, mirror copies, ticks, and which shard a packet belongs to.
+
+use crate::clock::PacketClock;
+use crate::counters::Counters;
+use crate::defrag::{Defragmenter, Outcome};
+use crate::duplicates::Duplicates;
+use crate::frame::{FrameBatch, FrameHead};
+use crate::limits::Limits;
+use crate::shard::{Draft, phase};
+use crate::trace::Note;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use yagura_parsers::packet::decode::{decode, decode_datagram};
+use yagura_parsers::packet::{Anomalies, Carrier, DEPTH_MAX, Network, Packet, Transport};
+use yagura_rules::facts::event::{Event, EventId, EventKind, FrameRef};
+use yagura_rules::facts::time::Timestamp;
+
+/// Shards, whatever the number of threads: a flow's shard depends on its addresses alone.
+pub const SHARDS: usize = 16;
+
+/// Where the octets of a packet lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// In the batch's frame of this index.
+    Frame(u32),
+    /// In the datagram of this index, that was put together from fragments.
+    Datagram(u32),
+}
+
+/// A packet on its way to its shard.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed {
+    /// Number of the frame in the timeline, from 1.
+    pub number: u64,
+    /// The frame in its capture.
+    pub origin: FrameRef,
+    /// The frame's own time.
+    pub time: Timestamp,
+    /// The clock's time: never before that of an earlier frame.
+    pub now: Timestamp,
+    /// Its headers.
+    pub packet: Packet,
+    /// Its octets.
+    pub source: Source,
+    /// Its shard.
+    pub shard: u8,
+}
+
+/// What the shards get, in order.
+#[derive(Debug)]
+pub enum Item {
+    /// A second has begun, just before this frame.
+    Tick {
+        /// Number of the frame that the tick comes before.
+        number: u64,
+        /// That frame.
+        origin: FrameRef,
+        /// The clock's time.
+        now: Timestamp,
+    },
+    /// A packet.
+    Packet(Routed),
+    /// Something that was met on the way.
+    Fact {
+        /// Number of the frame.
+        number: u64,
+        /// The frame.
+        origin: FrameRef,
+        /// Its time.
+        time: Timestamp,
+        /// What.
+        kind: EventKind,
+    },
+}
+
+impl Item {
+    /// What the judge hears of it: a tick after all that the shards do at it, a fact before its frame's packet.
+    pub fn draft(&self) -> Option<Draft> {
+        let (number, phase, shard, origin, time, kind) = match self {
+            Self::Tick { number, origin, now } => (*number, phase::TICK, u8::MAX, *origin, *now, EventKind::Tick),
+            Self::Fact { number, origin, time, kind } => (*number, phase::FACT, 0, *origin, *time, kind.clone()),
+            Self::Packet(_) => return None,
+        };
+        let event = Event { id: EventId { frame: number, ordinal: 0 }, origin, time, flow: None, kind };
+        Some(Draft { number, phase, shard, event })
+    }
+}
+
+/// A batch, routed.
+#[derive(Debug, Default)]
+pub struct RoutedBatch {
+    /// What the shards get.
+    pub items: Vec<Item>,
+    /// Datagrams that were put together from fragments.
+    pub datagrams: Vec<Vec<u8>>,
+}
+
+impl RoutedBatch {
+    /// Empties it, and keeps its room.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.datagrams.clear();
+    }
+
+    /// The octets that a packet's headers were read from.
+    pub fn octets<'a>(&'a self, batch: &'a FrameBatch, source: Source) -> &'a [u8] {
+        match source {
+            Source::Frame(index) => usize::try_from(index)
+                .ok()
+                .and_then(|index| batch.frames.get(index))
+                .map_or(&[], |head| batch.octets_of(head)),
+            Source::Datagram(index) => {
+                usize::try_from(index).ok().and_then(|index| self.datagrams.get(index)).map_or(&[], Vec::as_slice)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Carried {
+    ipv4: u64,
+    ipv6: u64,
+    tcp: u64,
+    udp: u64,
+    icmp: u64,
+    arp: u64,
+    lldp: u64,
+    other: u64,
+    undecoded: u64,
+    fragments: u64,
+    tunnelled: u64,
+}
+
+/// The first hand on a frame. Everything that depends on the order of frames is here or in the judge.
+#[derive(Debug)]
+pub struct Dispatcher {
+    clock: PacketClock,
+    defrag: Defragmenter,
+    duplicates: Duplicates,
+    /// Frames so far.
+    number: u64,
+    octets: u64,
+    captured_octets: u64,
+    carried: Carried,
+    ethertypes: BTreeMap<u16, u64>,
+    anomalies: BTreeMap<&'static str, u64>,
+    truncated: u64,
+    join_vlans: bool,
+    watch: Option<u64>,
+    evicted_told: u64,
+    /// Steps of the frame that is watched.
+    pub notes: Vec<Note>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that has seen nothing. `join_vlans`: VLAN tags do not tell devices apart.
+    pub fn new(limits: &Limits, seed: u64, join_vlans: bool, watch: Option<u64>) -> Self {
+        Self {
+            clock: PacketClock::default(),
+            defrag: Defragmenter::new(limits),
+            duplicates: Duplicates::new(limits, seed),
+            number: 0,
+            octets: 0,
+            captured_octets: 0,
+            carried: Carried::default(),
+            ethertypes: BTreeMap::new(),
+            anomalies: BTreeMap::new(),
+            truncated: 0,
+            join_vlans,
+            watch,
+            evicted_told: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Number of the last frame.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The clock's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reads the headers of a batch's frames, and adds what the shards get to `out`.
+    pub fn route(&mut self, batch: &FrameBatch, out: &mut RoutedBatch) {
+        for (index, head) in batch.frames.iter().enumerate() {
+            let source = Source::Frame(u32::try_from(index).unwrap_or(u32::MAX));
+            self.frame(head, batch.octets_of(head), source, out);
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, head: &FrameHead, octets: &[u8], source: Source, out: &mut RoutedBatch) {
+        self.number = self.number.saturating_add(1);
+        self.octets = self.octets.saturating_add(u64::from(head.wire_octets));
+        self.captured_octets = self.captured_octets.saturating_add(u64::from(head.captured_octets));
+        if head.captured_octets < head.wire_octets {
+            self.truncated = self.truncated.saturating_add(1);
+        }
+        if self.clock.advance(head.time) {
+            self.tick(head.origin, out);
+        }
+        let packet = decode(Carrier { link: head.link, wire_octets: head.wire_octets }, octets);
+        let routed = Routed {
+            number: self.number,
+            origin: head.origin,
+            time: head.time,
+            now: self.clock.now(),
+            packet,
+            source,
+            shard: 0,
+        };
+        self.packet(routed, octets, out);
+    }
+
+    fn tick(&mut self, origin: FrameRef, out: &mut RoutedBatch) {
+        let now = self.clock.now();
+        self.defrag.expire(now);
+        out.items.push(Item::Tick { number: self.number, origin, now });
+        if self.defrag.evicted > self.evicted_told {
+            self.evicted_told = self.defrag.evicted;
+            let kind = EventKind::LimitReached("fragments_octets_max");
+            out.items.push(Item::Fact { number: self.number, origin, time: now, kind });
+        }
+    }
+
+    #[inline]
+    fn packet(&mut self, mut routed: Routed, octets: &[u8], out: &mut RoutedBatch) {
+        let watched = self.watch == Some(routed.number);
+        self.count(&routed.packet);
+        if self.join_vlans {
+            routed.packet.scope.tags = Default::default();
+        }
+        if watched {
+            self.notes.push(Note::Headers(Box::new(routed.packet)));
+        }
+        if self.duplicates.is_copy(routed.number, routed.time, &routed.packet, routed.packet.payload(octets)) {
+            if watched {
+                self.notes.push(Note::Duplicate);
+            }
+            return;
+        }
+        if let Network::Ip(ip, _) = routed.packet.network
+            && ip.fragment.is_some()
+        {
+            self.fragment(routed, octets, out);
+            return;
+        }
+        routed.shard = shard_of(&routed.packet);
+        out.items.push(Item::Packet(routed));
+    }
+
+    /// Fragments, and what they carry once they are together; a datagram may hold a fragment again (in a tunnel), so this
+    /// goes round until it does not, at most as deep as headers may nest.
+    fn fragment(&mut self, mut routed: Routed, octets: &[u8], out: &mut RoutedBatch) {
+        let watched = self.watch == Some(routed.number);
+        let mut held: Vec<u8> = routed.packet.payload(octets).to_vec();
+        for _ in 0..=DEPTH_MAX {
+            let Network::Ip(ip, _) = routed.packet.network else { break };
+            let Some(fragment) = ip.fragment else { break };
+            let (outcome, conflict) =
+                self.defrag.take(routed.number, routed.now, routed.packet.scope, &ip, fragment, &held);
+            if conflict {
+                let kind = EventKind::FragmentConflict { source: ip.source, destination: ip.destination };
+                out.items.push(Item::Fact {
+                    number: routed.number,
+                    origin: routed.origin,
+                    time: routed.time,
+                    kind,
+                });
+                note(&mut self.anomalies, "fragment_conflict");
+            }
+            match outcome {
+                Outcome::Held | Outcome::Refused => {
+                    if watched {
+                        self.notes.push(Note::FragmentHeld);
+                    }
+                    return;
+                }
+                Outcome::Whole(whole) => {
+                    if watched {
+                        let octets = u64::try_from(whole.len()).unwrap_or(u64::MAX);
+                        self.notes.push(Note::Reassembled { octets });
+                    }
+                    let inner = decode_datagram(&routed.packet, &whole);
+                    routed.packet = inner;
+                    let still = matches!(inner.network, Network::Ip(ip, _) if ip.fragment.is_some());
+                    if still {
+                        held = inner.payload(&whole).to_vec();
+                        continue;
+                    }
+                    routed.source = Source::Datagram(u32::try_from(out.datagrams.len()).unwrap_or(u32::MAX));
+                    out.datagrams.push(whole);
+                    routed.shard = shard_of(&routed.packet);
+                    if watched {
+                        self.notes.push(Note::Headers(Box::new(routed.packet)));
+                    }
+                    out.items.push(Item::Packet(routed));
+                    return;
+                }
+            }
+        }
+        note(&mut self.anomalies, "nesting_depth");
+    }
+
+    #[inline]
+    fn count(&mut self, packet: &Packet) {
+        let carried = &mut self.carried;
+        let slot = match packet.network {
+            Network::Ip(ip, transport) => {
+                let family = if ip.source.is_ipv4() { &mut carried.ipv4 } else { &mut carried.ipv6 };
+                *family = family.saturating_add(1);
+                if ip.fragment.is_some() {
+                    carried.fragments = carried.fragments.saturating_add(1);
+                }
+                match transport {
+                    Transport::Tcp { .. } => &mut carried.tcp,
+                    Transport::Udp { .. } => &mut carried.udp,
+                    Transport::Icmp { .. } => &mut carried.icmp,
+                    Transport::Other => &mut carried.other,
+                }
+            }
+            Network::Arp(_) => &mut carried.arp,
+            Network::Lldp => &mut carried.lldp,
+            Network::Other(ethertype) => {
+                if self.ethertypes.len() < 1_024 || self.ethertypes.contains_key(&ethertype) {
+                    let n = self.ethertypes.entry(ethertype).or_default();
+                    *n = n.saturating_add(1);
+                }
+                &mut carried.other
+            }
+            Network::Undecoded => &mut carried.undecoded,
+        };
+        *slot = slot.saturating_add(1);
+        if packet.outer.is_some() {
+            self.carried.tunnelled = self.carried.tunnelled.saturating_add(1);
+        }
+        if packet.anomalies.0 != 0 {
+            for (mask, name) in Anomalies::NAMES {
+                if packet.anomalies.has(mask) {
+                    note(&mut self.anomalies, name);
+                }
+            }
+        }
+    }
+
+    /// Adds what was counted.
+    pub fn report(&self, counters: &mut Counters) {
+        counters.frames = self.number;
+        counters.octets = self.octets;
+        counters.captured_octets = self.captured_octets;
+        counters.truncated = self.truncated;
+        counters.duplicates = self.duplicates.found;
+        counters.time_reversals = self.clock.reversals;
+        counters.ethertypes.clone_from(&self.ethertypes);
+        let c = &self.carried;
+        for (name, n) in [
+            ("ipv4", c.ipv4),
+            ("ipv6", c.ipv6),
+            ("tcp", c.tcp),
+            ("udp", c.udp),
+            ("icmp", c.icmp),
+            ("arp", c.arp),
+            ("lldp", c.lldp),
+            ("other", c.other),
+            ("undecoded", c.undecoded),
+            ("fragments", c.fragments),
+            ("tunnelled", c.tunnelled),
+        ] {
+            if n > 0 {
+                counters.carried.insert(name, n);
+            }
+        }
+        let d = &self.defrag;
+        for (name, n) in [("fragment_refused", d.refused), ("fragment_timeout", d.expired)] {
+            if n > 0 {
+                counters.anomalies.insert(name, n);
+            }
+        }
+        if d.evicted > 0 {
+            counters.limits.insert("fragments_octets_max", d.evicted);
+        }
+        for (name, n) in &self.anomalies {
+            let total = counters.anomalies.entry(name).or_default();
+            *total = total.saturating_add(*n);
+        }
+    }
+}
+
+fn note(anomalies: &mut BTreeMap<&'static str, u64>, name: &'static str) {
+    let n = anomalies.entry(name).or_default();
+    *n = n.saturating_add(1);
+}
+
+/// The shard of a packet: all that two addresses say to each other is in one. The rule is fixed, so that the number of
+/// threads and the seed change nothing.
+#[inline]
+fn shard_of(packet: &Packet) -> u8 {
+    let Network::Ip(ip, _) = packet.network else { return 0 };
+    let mixed = fold(ip.source) ^ fold(ip.destination);
+    let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+    u8::try_from(hash).unwrap_or(0)
+}
+
+#[inline]
+fn fold(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()).wrapping_mul(0xff51_afd7_ed55_8ccd),
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            let high = u64::try_from(bits >> 64).unwrap_or(0);
+            let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+            (high ^ low.rotate_left(31)).wrapping_mul(0xff51_afd7_ed55_8ccd)
+        }
+    }
+}

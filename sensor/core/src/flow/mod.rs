@@ -1,0 +1,141 @@
+//! `FlowState`: the life of one conversation, as its shard keeps it.
+
+use crate::speech::Speech;
+use crate::stream::Side;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use yagura_parsers::packet::Scope;
+use yagura_parsers::packet::link::MacAddr;
+use yagura_rules::facts::flow::{Endpoint, Flow, FlowSummary, Transport};
+use yagura_rules::facts::time::Timestamp;
+
+pub mod table;
+
+/// A flow's key: both ends in a fixed order, so that both directions find it before anyone knows who the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowKey {
+    /// The lower end.
+    pub low: Endpoint,
+    /// The higher end.
+    pub high: Endpoint,
+    /// What carries it.
+    pub transport: Transport,
+    /// Broadcast domain.
+    pub scope: Scope,
+}
+
+impl FlowKey {
+    /// The key of a packet from `source` to `destination`, and whether the source is the lower end.
+    #[inline]
+    pub fn new(source: Endpoint, destination: Endpoint, transport: Transport, scope: Scope) -> (Self, bool) {
+        if source <= destination {
+            (Self { low: source, high: destination, transport, scope }, true)
+        } else {
+            (Self { low: destination, high: source, transport, scope }, false)
+        }
+    }
+}
+
+impl Hash for FlowKey {
+    /// Every octet of the key goes in, and the address family, so that no two kinds of address can meet.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (kind, number) = match self.transport {
+            Transport::Tcp => (1_u64, 6_u64),
+            Transport::Udp => (2, 17),
+            Transport::Icmp => (3, 1),
+            Transport::Ip(number) => (4, u64::from(number)),
+        };
+        let ports = u64::from(self.low.port) << 48 | u64::from(self.high.port) << 32 | number << 8 | kind;
+        match (self.low.address, self.high.address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                state.write_u64(u64::from(a.to_bits()) << 32 | u64::from(b.to_bits()));
+                state.write_u64(ports | 1 << 16);
+            }
+            (a, b) => {
+                for address in [a, b] {
+                    match address {
+                        IpAddr::V4(v4) => state.write_u128(u128::from(v4.to_bits()) | 1 << 127),
+                        IpAddr::V6(v6) => state.write_u128(v6.to_bits()),
+                    }
+                }
+                state.write_u64(ports | 2 << 16);
+            }
+        }
+        let tags = self.scope.tags.iter().fold(0_u64, |sum, tag| sum << 16 | u64::from(*tag));
+        if tags != 0 || self.scope.network != 0 {
+            state.write_u64(tags);
+            state.write_u32(self.scope.network);
+        }
+    }
+}
+
+/// Which list of the table a flow stands in: each has its own patience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// TCP that may still speak.
+    Tcp,
+    /// Everything but TCP.
+    Other,
+    /// TCP that its ends have closed.
+    Closed,
+}
+
+/// What a shard keeps of a flow.
+pub struct FlowState {
+    /// The key.
+    pub key: FlowKey,
+    /// What events show of it.
+    pub facts: Arc<Flow>,
+    /// Whether the lower end is the client.
+    pub low_is_client: bool,
+    /// Frames, octets and messages to the server and to the client.
+    pub summary: FlowSummary,
+    /// Stream of each end: of the lower one, of the higher one.
+    pub sides: [Side; 2],
+    /// MAC address that each end's frames came from last.
+    pub macs: [Option<MacAddr>; 2],
+    /// The first frame was a SYN, and nobody has answered yet.
+    pub attempt: bool,
+    /// Whether the other end has answered.
+    pub answered: bool,
+    /// Whether a RST was seen, or a FIN of both ends.
+    pub closed: bool,
+    /// Segments whose start was shown to the protocols.
+    pub probes: u32,
+    /// Payload octets that nobody has read.
+    pub undecoded: u64,
+    /// What is spoken, once it is known.
+    pub speech: Option<Box<Speech>>,
+    /// Which list it stands in.
+    pub class: Class,
+    /// When it was last moved in its list.
+    pub linked: Timestamp,
+    older: u32,
+    newer: u32,
+}
+
+impl FlowState {
+    /// A flow of which nothing was seen yet.
+    pub fn new(key: FlowKey, facts: Arc<Flow>, low_is_client: bool, class: Class) -> Self {
+        Self {
+            key,
+            facts,
+            low_is_client,
+            summary: FlowSummary::default(),
+            sides: [Side::default(), Side::default()],
+            macs: [None, None],
+            attempt: false,
+            answered: false,
+            closed: false,
+            probes: 0,
+            undecoded: 0,
+            speech: None,
+            class,
+            linked: Timestamp(0),
+            older: table::NONE,
+            newer: table::NONE,
+        }
+    }
+}

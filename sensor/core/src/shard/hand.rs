@@ -1,0 +1,175 @@
+//! `Hand`: all of a shard but its flows: what a flow's packet needs while the flow itself is being changed.
+
+use crate::counters::Counters;
+use crate::limits::Limits;
+use crate::trace::Note;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use yagura_parsers::message::Tally;
+use yagura_parsers::packet::Scope;
+use yagura_parsers::packet::link::MacAddr;
+use yagura_parsers::protocols::ProtocolId;
+use yagura_rules::facts::event::{Event, EventId, EventKind, FrameRef};
+use yagura_rules::facts::flow::Flow;
+use yagura_rules::facts::time::Timestamp;
+use yagura_rules::norm::Norm;
+
+/// A minute, in ns.
+pub(super) const MINUTE: u64 = 60_000_000_000;
+
+/// The parts of a frame's turn, in order.
+pub mod phase {
+    /// A second that begins just before the frame.
+    pub const TICK: u8 = 0;
+    /// What is met before the packet is read: fragments, bounds.
+    pub const FACT: u8 = 1;
+    /// The packet.
+    pub const PACKET: u8 = 2;
+    /// After the last frame.
+    pub const END: u8 = 3;
+}
+
+/// An event on its way into the one order.
+#[derive(Debug)]
+pub struct Draft {
+    /// Number of its frame.
+    pub number: u64,
+    /// Which part of the frame's turn: see [`phase`].
+    pub phase: u8,
+    /// The shard that met it.
+    pub shard: u8,
+    /// The event; its ordinal comes with the order.
+    pub event: Event,
+}
+
+/// A frame's place and times.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    pub(super) number: u64,
+    pub(super) phase: u8,
+    pub(super) origin: FrameRef,
+    pub(super) time: Timestamp,
+    pub(super) now: Timestamp,
+    /// The segment was acknowledged before it was seen: the mirror reorders, or lost the first copy of a repeat.
+    pub(super) late: bool,
+}
+
+/// What was counted of one protocol, in a shape that costs a message next to nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tallies {
+    /// 256 counters a table.
+    pub(super) dense: Vec<u64>,
+    pub(super) pairs: BTreeMap<(u8, u8, u8), u64>,
+    /// Those of messages that were acknowledged before they were seen.
+    pub(super) late: BTreeMap<Tally, u64>,
+    pub(super) messages: u64,
+    pub(super) malformed: u64,
+    pub(super) flows: u64,
+    pub(super) octets: u64,
+    pub(super) skipped: u64,
+}
+
+impl Tallies {
+    #[inline]
+    pub(super) fn count(&mut self, tally: Tally) {
+        if let Some(sub) = tally.sub {
+            add(self.pairs.entry((tally.table, tally.code, sub)).or_default(), 1);
+            return;
+        }
+        let at = usize::from(tally.table) << 8 | usize::from(tally.code);
+        if let Some(n) = self.dense.get_mut(at) {
+            add(n, 1);
+        }
+    }
+}
+
+#[inline]
+pub(super) fn add(counter: &mut u64, n: u64) {
+    *counter = counter.saturating_add(n);
+}
+
+pub(super) fn length(octets: &[u8]) -> u64 {
+    u64::try_from(octets.len()).unwrap_or(u64::MAX)
+}
+
+/// All of a shard but its flows: what a flow's packet needs while the flow itself is being changed.
+pub(super) struct Hand {
+    pub(super) index: u8,
+    pub(super) limits: Limits,
+    pub(super) norm: Arc<Norm>,
+    pub(super) learn: bool,
+    pub(super) watch: Option<u64>,
+    pub(super) notes: Vec<Note>,
+    pub(super) out: Vec<Draft>,
+    pub(super) tallies: Vec<Tallies>,
+    pub(super) counters: Counters,
+    pub(super) macs: BTreeMap<(Scope, MacAddr), u64>,
+    pub(super) streams_octets: usize,
+    pub(super) streams_octets_max: usize,
+    pub(super) limits_told: BTreeMap<&'static str, u64>,
+    pub(super) settled: u64,
+    pub(super) retransmissions: u64,
+    pub(super) gaps: u64,
+    pub(super) gap_octets: u64,
+}
+
+impl Hand {
+    pub(super) fn emit(&mut self, at: At, flow: Option<Arc<Flow>>, kind: EventKind) {
+        if self.is_watched(at) {
+            self.notes.push(Note::Event(name(&kind)));
+        }
+        let id = EventId { frame: at.number, ordinal: 0 };
+        let event = Event { id, origin: at.origin, time: at.time, flow, kind };
+        self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, event });
+    }
+
+    /// Counts something of a protocol.
+    #[inline]
+    pub(super) fn count(&mut self, id: ProtocolId, what: impl FnOnce(&mut Tallies)) {
+        if let Some(tallies) = self.tallies.get_mut(protocol_index(id)) {
+            what(tallies);
+        }
+    }
+
+    /// Whether somebody wants to know what becomes of this frame.
+    #[inline]
+    pub(super) fn is_watched(&self, at: At) -> bool {
+        self.watch == Some(at.number) && at.phase == phase::PACKET
+    }
+
+    pub(super) fn anomaly(&mut self, name: &'static str) {
+        add(self.counters.anomalies.entry(name).or_default(), 1);
+    }
+
+    pub(super) fn limit(&mut self, name: &'static str) {
+        add(self.counters.limits.entry(name).or_default(), 1);
+        add(self.limits_told.entry(name).or_default(), 1);
+    }
+}
+
+#[inline]
+fn protocol_index(id: ProtocolId) -> usize {
+    ProtocolId::ALL.iter().position(|other| *other == id).unwrap_or(0)
+}
+
+/// The name of an event, for people.
+fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::FlowOpened { .. } => "flow_opened",
+        EventKind::FlowAnswered => "flow_answered",
+        EventKind::FlowRefused => "flow_refused",
+        EventKind::FlowClosed(_) => "flow_closed",
+        EventKind::Identified => "protocol_identified",
+        EventKind::Stranger(_) => "stranger_on_port",
+        EventKind::Operation(_) => "operation",
+        EventKind::Malformed(_) => "malformed",
+        EventKind::Gap { .. } => "gap",
+        EventKind::StreamConflict { .. } => "stream_conflict",
+        EventKind::FragmentConflict { .. } => "fragment_conflict",
+        EventKind::Sighting(_) => "sighting",
+        EventKind::AssetSeen(_) => "asset_seen",
+        EventKind::AddressConflict(_) => "address_conflict",
+        EventKind::LimitReached(_) => "limit_reached",
+        _ => "event",
+    }
+}
