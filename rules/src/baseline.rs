@@ -15,6 +15,8 @@ use yagura_parsers::protocols::ProtocolId;
 /// The space of an operation that names no addresses, in operator's files: `space = "none"`. No standard's space has
 /// that name.
 pub const NO_SPACE: &str = "none";
+/// Runs of addresses, and of values, that learning writes for one kind of operation, or data space, of one unit.
+const RUNS_MAX: usize = 64;
 
 /// What is spoken: a protocol, or where none is known, the transport and its server port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -253,6 +255,18 @@ impl Baseline {
         }
     }
 
+    /// Keeps the facts of each kind about one unit few enough to be read: beyond [`RUNS_MAX`], addresses that lie nearest
+    /// become one run, with what lies between; of values, neighbours become one range with the extremes of both.
+    pub(crate) fn condense(&mut self) {
+        for intervals in self.operations.values_mut() {
+            condense_intervals(intervals);
+        }
+        for ranges in self.values.values_mut() {
+            let together = ranges.len().div_ceil(RUNS_MAX).max(1);
+            *ranges = ranges.chunks(together).filter_map(hull).collect();
+        }
+    }
+
     /// How many facts there are: lines in the file.
     pub fn len(&self) -> usize {
         let operations: usize = self.operations.values().map(Vec::len).sum();
@@ -421,6 +435,35 @@ fn toml_number(value: f64) -> String {
         return String::from("0");
     }
     if value.fract() == 0.0 && value.abs() < 1e15 { format!("{value}") } else { format!("{value:?}") }
+}
+
+/// Joins the intervals with the narrowest gaps until [`RUNS_MAX`] are left. They are sorted and disjoint.
+fn condense_intervals(intervals: &mut Vec<(u32, u32)>) {
+    let gap = |before: &(u32, u32), after: &(u32, u32)| after.0.saturating_sub(before.1);
+    let surplus = intervals.len().saturating_sub(RUNS_MAX);
+    if surplus == 0 {
+        return;
+    }
+    let mut gaps: Vec<u32> = intervals.windows(2).filter_map(|pair| Some(gap(pair.first()?, pair.last()?))).collect();
+    gaps.sort_unstable();
+    let widest = gaps.get(surplus.saturating_sub(1)).copied().unwrap_or(0);
+    intervals.dedup_by(|next, kept| {
+        let joins = gap(kept, next) <= widest;
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+}
+
+/// One range around several that are sorted by address.
+fn hull(ranges: &[ValueRange]) -> Option<ValueRange> {
+    ranges.iter().copied().reduce(|a, b| ValueRange {
+        first: a.first.min(b.first),
+        last: a.last.max(b.last),
+        min: a.min.min(b.min),
+        max: a.max.max(b.max),
+    })
 }
 
 /// Sorts intervals, and makes one of those that touch or overlap.
@@ -640,6 +683,18 @@ values = [
             [range(0, 0, 0.0, 1.0), range(2, 2, 0.0, 1.0)]
         );
         assert_eq!(merge_ranges(vec![range(3, u32::MAX, 1.0, 1.0)]), [range(3, u32::MAX, 1.0, 1.0)]);
+    }
+
+    #[test]
+    fn many_runs_become_few() {
+        let mut intervals: Vec<(u32, u32)> = (0..200).map(|n| (n * 10, n * 10 + 5 + n % 3)).collect();
+        condense_intervals(&mut intervals);
+        assert!(intervals.len() <= RUNS_MAX && intervals.first().unwrap().0 == 0);
+        assert_eq!(intervals.last().unwrap().1, 1_990 + 5 + 199 % 3);
+        let mut few = vec![(1, 2), (9, 9)];
+        condense_intervals(&mut few);
+        assert_eq!(few, [(1, 2), (9, 9)]);
+        assert_eq!(hull(&[range(1, 2, 5.0, 6.0), range(7, 9, 1.0, 5.5)]), Some(range(1, 9, 1.0, 6.0)));
     }
 
     #[test]

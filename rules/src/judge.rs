@@ -13,8 +13,8 @@ const REPEAT_WINDOW_NS: u64 = 600_000_000_000;
 
 /// Every rule of the catalogue at work.
 ///
-/// Every finding is told at once, counted as a repeat, or suppressed: `told` and `repeats` and `suppressed` add up to all
-/// findings.
+/// Every finding is told at once, counted as a repeat, or suppressed: `told` and `repeats` and `suppressed` add up to
+/// all findings.
 pub struct Judge {
     /// Alerts told, by severity; closing alerts, which only tell a count, are not among them.
     pub told: BTreeMap<&'static str, u64>,
@@ -24,8 +24,8 @@ pub struct Judge {
     pub closings: u64,
     /// Findings that a suppression kept silent.
     pub suppressed: u64,
-    /// Things that were counted instead of alerted because no file says what is usual, by the detection's name. Brought up
-    /// to date by every tick and by [`Judge::finish`].
+    /// Things that were counted instead of alerted because no file says what is usual, by the detection's name. Brought
+    /// up to date by every tick and by [`Judge::finish`].
     pub unjudged: BTreeMap<&'static str, u64>,
     /// Subjects that were forgotten for want of room, by the detection's name; `repeats` are those whose count was told
     /// early for it. Brought up to date as `unjudged` is.
@@ -215,8 +215,7 @@ mod tests {
         }
     }
 
-    const CHATTY: &[Registration] =
-        &[Registration { card: card_for_tests(), build: |_, _| Box::new(Chatty(0)) }];
+    const CHATTY: &[Registration] = &[Registration { card: card_for_tests(), build: |_, _| Box::new(Chatty(0)) }];
 
     fn run(policy: &JudgePolicy, memory: usize, script: &[(u64, &'static str)]) -> (Judge, Vec<Alert>) {
         let bench = Bench::new();
@@ -234,9 +233,8 @@ mod tests {
 
     #[test]
     fn findings_are_told_counted_or_suppressed_and_none_is_lost() {
-        let script: Vec<(u64, &'static str)> = (0..3_000_u64)
-            .map(|i| (i, ["abc", "a", "", "bBd", "xyz", "aaaa", "", "q"][(i % 8) as usize]))
-            .collect();
+        let script: Vec<(u64, &'static str)> =
+            (0..3_000_u64).map(|i| (i, ["abc", "a", "", "bBd", "xyz", "aaaa", "", "q"][(i % 8) as usize])).collect();
         let findings: u64 = script.iter().map(|(_, name)| name.len() as u64).sum();
         for memory in [1, 3, 100] {
             let policy = JudgePolicy {

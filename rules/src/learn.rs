@@ -8,6 +8,7 @@ use crate::norm::Verdict;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use yagura_parsers::message::PointValue;
 use yagura_parsers::packet::link::MacAddr;
 
 pub use crate::baseline::{Baseline, Change};
@@ -108,6 +109,7 @@ impl Learner {
             baseline.values.insert(key, written.into_iter().map(range).collect());
         }
         baseline.settle();
+        baseline.condense();
         baseline
     }
 
@@ -194,7 +196,8 @@ impl Learner {
             }
         }
         if fact.stage == Stage::Requested && operation.verb.changes_process() {
-            for point in &fact.points {
+            // A bit has two values, and the other one is no news.
+            for point in fact.points.iter().filter(|point| !matches!(point.value, PointValue::Bit(_))) {
                 let key = ValueKey {
                     server: flow.server.address,
                     protocol: Some(protocol),

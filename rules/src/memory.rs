@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// A map of at most so many entries. Where a new one finds no room, the entry that was used longest ago goes, and is counted.
+/// A map of at most so many entries. Where a new one finds no room, the entry that was used longest ago goes, and is
+/// counted.
 ///
-/// "Used" is inserted or [touched](Self::touch). Every operation takes time logarithmic in the number of entries, and the
-/// order of forgetting depends on the calls alone: two runs with the same calls remember the same.
+/// "Used" is inserted or [touched](Self::touch). Every operation takes time logarithmic in the number of entries, and
+/// the order of forgetting depends on the calls alone: two runs with the same calls remember the same.
 #[derive(Debug, Clone)]
 pub struct Bounded<K, V> {
     values: BTreeMap<K, (u64, V)>,
@@ -36,7 +37,8 @@ impl<K: Ord + Clone, V> Bounded<K, V> {
         Some(value)
     }
 
-    /// Puts a value in the place of a key. Returns the entry that had to go for it, if any; a value that is replaced is lost.
+    /// Puts a value in the place of a key. Returns the entry that had to go for it, if any; a value that is replaced is
+    /// lost.
     pub fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
         let gone = if self.values.contains_key(&key) { None } else { self.make_room() };
         let stamp = self.next_stamp();
@@ -103,8 +105,8 @@ impl<K: Ord + Clone, V> Bounded<K, V> {
 }
 
 impl<K: Ord + Clone> Bounded<K, ()> {
-    /// Whether the key is met for the first time, as far as is remembered. A key that is met again grows no younger, so that
-    /// it does not matter how often it is.
+    /// Whether the key is met for the first time, as far as is remembered. A key that is met again grows no younger, so
+    /// that it does not matter how often it is.
     pub fn first(&mut self, key: K) -> bool {
         if self.values.contains_key(&key) {
             return false;

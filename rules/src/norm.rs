@@ -246,7 +246,7 @@ impl Norm {
         PairNorm {
             pair: pair.map_or(0, handle),
             ranges: ranges.map_or(0, handle),
-            crossing: self.crossing_of(client, server).map_or(0, handle),
+            crossing: if flow.is_to_group() { 0 } else { self.crossing_of(client, server).map_or(0, handle) },
             nearest,
         }
     }
@@ -382,17 +382,18 @@ impl Norm {
     pub fn listed_asset(&self, address: Option<IpAddr>, mac: Option<MacAddr>) -> Option<&SiteAsset> {
         let by_address = address.and_then(|address| self.by_device.get(&Device::Address(address)));
         let by_mac = || mac.and_then(|mac| self.by_device.get(&Device::Mac(mac)));
-        self.assets.get(*by_address.or_else(by_mac)?)
+        // A device that was heard without an address (it asks for one, say) is known by the MAC address of its line. One
+        // with an address is not: a router's MAC address would vouch for everything behind it.
+        let without_address = || match address {
+            None => mac.and_then(|mac| self.by_mac.get(&mac)),
+            Some(_) => None,
+        };
+        self.assets.get(*by_address.or_else(by_mac).or_else(without_address)?)
     }
 
     /// The name that the site file gives an address or MAC address.
     pub fn name_of(&self, address: Option<IpAddr>, mac: Option<MacAddr>) -> Option<&str> {
-        let listed = self.listed_asset(address, mac);
-        let by_mac = || match address {
-            Some(_) => None,
-            None => mac.and_then(|mac| self.by_mac.get(&mac)).and_then(|index| self.assets.get(*index)),
-        };
-        listed.or_else(by_mac)?.name.as_deref()
+        self.listed_asset(address, mac)?.name.as_deref()
     }
 
     /// The MAC address that an address must come from, and the line that says so.

@@ -143,7 +143,8 @@ impl Repeats {
         }
     }
 
-    /// Whether the alert is to be told now; otherwise it is counted here. What must be closed to make room goes out first.
+    /// Whether the alert is to be told now; otherwise it is counted here. What must be closed to make room goes out
+    /// first.
     pub(crate) fn admit(&mut self, alert: Alert, closed: &mut Vec<Alert>) -> Option<Alert> {
         let key: Key = (alert.card.id, Arc::from(alert.finding.subject.as_str()));
         if let Some(window) = self.open.get_mut(&key) {
@@ -163,14 +164,8 @@ impl Repeats {
         }
         self.opened = self.opened.saturating_add(1);
         let place = (alert.time, self.opened);
-        let window = Window {
-            first: alert.id,
-            place,
-            told: alert.severity,
-            count: 0,
-            worst: alert.severity,
-            last: None,
-        };
+        let window =
+            Window { first: alert.id, place, told: alert.severity, count: 0, worst: alert.severity, last: None };
         self.order.insert(place, key.clone());
         self.open.insert(key, window);
         Some(alert)

@@ -18,25 +18,28 @@ static CARD: Card = Card {
     attack: &[Technique { id: "T0830", old: None, name: "Adversary-in-the-Middle" }],
     serves: &["002 5.1.1.1", "002 4.8.1", "000", "CSF DE.CM-01", "62443-3-3 SR 6.2", "62443-3-3 SR 1.2"],
     what: Text {
-        en: "An IP address that one MAC address answered for is now claimed by another, or by one that the list of devices \
-             does not have for it.",
+        en: "An IP address that one MAC address answered for is now claimed by another, or by one that the list of \
+             devices does not have for it.",
         ja: "あるIPアドレスについて、これまでと異なる、または資産一覧と異なるMACアドレスが自分のものだと名乗りました。",
     },
     why: Text {
-        en: "Who takes over the address of a controller or an operator station receives its traffic, and can read, hold back or \
-             change commands and measurements.",
-        ja: "コントローラーや操作端末のアドレスを乗っ取った者は、その通信を受け取り、指令や計測値を盗み見・遮断・改ざん\
-             できます。",
+        en: "Who takes over the address of a controller or an operator station receives its traffic, and can read, \
+             hold back or change commands and measurements.",
+        ja: "コントローラーや操作端末のアドレスを乗っ取った者は、その通信を受け取り、指令や計測値を盗み見・遮断・改ざ\
+             んできます。",
     },
     benign: Text {
-        en: "A replaced device or network card, a redundant pair that shares an address, an address given twice by mistake.",
+        en: "A replaced device or network card, a redundant pair that shares an address, an address given twice by \
+             mistake.",
         ja: "機器やネットワークカードの交換、アドレスを共有する冗長構成、アドレスの重複設定などが考えられます。",
     },
     response: Text {
-        en: "Find both MAC addresses at the switch. If one of them is not the device that owns the address, disconnect it and \
-             check what was written to controllers since. A redundant pair goes into the site file with both MAC addresses.",
-        ja: "両方のMACアドレスをスイッチで特定してください。本来の機器でないものがあれば切り離し、それ以降にコントローラーへ\
-             書き込まれた内容を確認してください。冗長構成であれば両方のMACアドレスをサイトファイルに登録してください。",
+        en: "Find both MAC addresses at the switch. If one of them is not the device that owns the address, \
+             disconnect it and check what was written to controllers since. A redundant pair goes into the site file \
+             with both MAC addresses.",
+        ja: "両方のMACアドレスをスイッチで特定してください。本来の機器でないものがあれば切り離し、それ以降にコントロ\
+             ーラーへ書き込まれた内容を確認してください。冗長構成であれば両方のMACアドレスをサイトファイルに登録して\
+             ください。",
     },
     settings: &[],
 };
@@ -110,7 +113,8 @@ fn told(text: &'static Text, event: &Event, asset: AssetKey, before: MacAddr, af
             ("before", Param::Text(before.to_string())),
             ("after", Param::Text(after.to_string())),
         ],
-        subject: format!("{}/{after}", place(&asset)),
+        // The owner claims its address back: that is the same conflict.
+        subject: format!("{}/{}-{}", place(&asset), before.min(after), before.max(after)),
         severity: None,
         basis,
         flow: event.flow.clone(),
@@ -137,7 +141,7 @@ mod tests {
         let event = bench.event(0, None, EventKind::AddressConflict(Box::new(conflict)));
         let found = bench.show(&mut *build(&RULE), &event);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].subject, "10.20.1.9/02:00:00:00:00:42");
+        assert_eq!(found[0].subject, "10.20.1.9/02:00:00:00:00:09-02:00:00:00:00:42");
     }
 
     const SITE: &str = r#"

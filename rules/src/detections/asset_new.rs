@@ -29,25 +29,27 @@ static CARD: Card = Card {
         "62443-3-3 SR 7.8",
     ],
     what: Text {
-        en: "A device was heard that is in no list of devices, or whose entry does not approve it (pending, blocked, expired).",
-        ja: "資産一覧にない機器、または一覧で承認されていない（保留・禁止・期限切れの）機器の通信を初めて観測しました。",
+        en: "A device was heard that is in no list of devices, or whose entry does not approve it (pending, blocked, \
+             expired).",
+        ja: "資産一覧にない機器、または一覧で承認されていない（保留・禁止・期限切れの）機器の通信を初めて観測しまし\
+             た。",
     },
     why: Text {
-        en: "Whoever can send a frame on a control network can talk to controllers that ask for no password. An unapproved \
-             device is the first thing an intruder, or a contractor's laptop, shows.",
-        ja: "制御ネットワークにフレームを送れる機器は、認証のないコントローラーと直接通信できます。未承認の機器は、\
-             侵入者や持ち込みパソコンが最初に残す痕跡です。",
+        en: "Whoever can send a frame on a control network can talk to controllers that ask for no password. An \
+             unapproved device is the first thing an intruder, or a contractor's laptop, shows.",
+        ja: "制御ネットワークにフレームを送れる機器は、認証のないコントローラーと直接通信できます。未承認の機器は、侵\
+             入者や持ち込みパソコンが最初に残す痕跡です。",
     },
     benign: Text {
-        en: "Commissioning, a replaced device, a laptop of the maintenance staff, a device that speaks so rarely that it was not \
-             learnt.",
+        en: "Commissioning, a replaced device, a laptop of the maintenance staff, a device that speaks so rarely that \
+             it was not learnt.",
         ja: "新規設置や試運転、機器の交換、保守員のパソコン、学習期間中に通信しなかった機器などが考えられます。",
     },
     response: Text {
-        en: "Find the device by its MAC address at the switch and ask who connected it. If it belongs there, add it to the \
-             site file as an approved asset; if not, unplug it and keep the capture.",
-        ja: "MACアドレスからスイッチのポートを特定し、接続した担当者を確認してください。正当な機器であればサイト\
-             ファイルに承認済み資産として登録し、そうでなければ切り離してキャプチャーを保全してください。",
+        en: "Find the device by its MAC address at the switch and ask who connected it. If it belongs there, add it \
+             to the site file as an approved asset; if not, unplug it and keep the capture.",
+        ja: "MACアドレスからスイッチのポートを特定し、接続した担当者を確認してください。正当な機器であればサイトファ\
+             イルに承認済み資産として登録し、そうでなければ切り離してキャプチャーを保全してください。",
     },
     settings: &[],
 };
@@ -139,8 +141,8 @@ impl AssetNew {
     }
 }
 
-/// Whether people listed a device by nothing but this MAC address. A MAC address that was only seen below an IP packet may be
-/// a router's, who has addresses of its own and must not vouch for all that is behind it.
+/// Whether people listed a device by nothing but this MAC address. A MAC address that was only seen below an IP packet
+/// may be a router's, who has addresses of its own and must not vouch for all that is behind it.
 fn is_known_by_mac_alone(scene: Scene<'_>, mac: MacAddr) -> bool {
     scene.norm.listed_asset(None, Some(mac)).is_some_and(|asset| {
         asset.name.is_some() && asset.devices.iter().all(|device| matches!(device, Device::Mac(_)))
@@ -164,7 +166,10 @@ mod tests {
     fn an_unlisted_device_is_told_with_its_mac_address_and_vendor() {
         let (finding, unjudged) = judged(Approval::Unlisted(Basis::File(0)));
         let finding = finding.unwrap();
-        assert_eq!((finding.subject.as_str(), finding.severity, finding.basis), ("10.20.0.66", Some(Severity::Medium), Basis::File(0)));
+        assert_eq!(
+            (finding.subject.as_str(), finding.severity, finding.basis),
+            ("10.20.0.66", Some(Severity::Medium), Basis::File(0))
+        );
         assert!(finding.params.contains(&("mac", Param::Text("02:00:00:00:00:42".to_owned()))));
         assert!(finding.params.contains(&("vendor", Param::Word("Example Works"))));
         assert_eq!(unjudged, 0);

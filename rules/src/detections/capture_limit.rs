@@ -14,20 +14,25 @@ static CARD: Card = Card {
     attack: &[Technique { id: "T0814", old: None, name: "Denial of Service" }],
     serves: &["000", "002 5.1.3.4", "CSF DE.CM-01", "CSF PR.PS-04", "62443-3-3 SR 2.10", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "The traffic reached a bound on what the sensor keeps, such as the number of flows, and something was given up.",
+        en: "The traffic reached a bound on what the sensor keeps, such as the number of flows, and something was \
+             given up.",
         ja: "センサーが保持できる量の上限（フロー数など）に達し、一部の情報が破棄されました。",
     },
     why: Text {
-        en: "What the sensor says after this may be incomplete, and evidence should say so. A flood may be meant to blind it.",
-        ja: "以後の検知と証跡は不完全な可能性があり、それを明示する必要があります。監視を妨げるための大量通信かもしれません。",
+        en: "What the sensor says after this may be incomplete, and evidence should say so. A flood may be meant to \
+             blind it.",
+        ja: "以後の検知と証跡は不完全な可能性があり、それを明示する必要があります。監視を妨げるための大量通信かもしれ\
+             ません。",
     },
     benign: Text {
         en: "More traffic than the sensor was set up for, a scan, a capture of a large network.",
         ja: "想定を超える通信量、スキャン、大規模ネットワークのキャプチャーなどが考えられます。",
     },
     response: Text {
-        en: "Look at the counters of the run. If the traffic is normal, raise the bound of this name; if not, find its source.",
-        ja: "実行時の計数を確認してください。通常の通信量であれば該当する上限を引き上げ、そうでなければ送信元を特定してください。",
+        en: "Look at the counters of the run. If the traffic is normal, raise the bound of this name; if not, find \
+             its source.",
+        ja: "実行時の計数を確認してください。通常の通信量であれば該当する上限を引き上げ、そうでなければ送信元を特定し\
+             てください。",
     },
     settings: &[],
 };

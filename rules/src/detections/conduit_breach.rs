@@ -40,20 +40,21 @@ static CARD: Card = Card {
         ja: "サイトファイルのどのコンジットでも許可されていない通信が、ゾーン間で行われたか試みられました。",
     },
     why: Text {
-        en: "The boundary between zones is what keeps an intruder of the office network away from controllers. Traffic across \
-             it that nobody allowed means that a firewall has a hole, or that somebody goes around it.",
-        ja: "ゾーンの境界は、事務系に侵入した者をコントローラーから遠ざける防壁です。許可のない通信が越えたことは、\
-             ファイアウォールに穴があるか、迂回路があることを意味します。",
+        en: "The boundary between zones is what keeps an intruder of the office network away from controllers. \
+             Traffic across it that nobody allowed means that a firewall has a hole, or that somebody goes around it.",
+        ja: "ゾーンの境界は、事務系に侵入した者をコントローラーから遠ざける防壁です。許可のない通信が越えたことは、フ\
+             ァイアウォールに穴があるか、迂回路があることを意味します。",
     },
     benign: Text {
         en: "A conduit that was forgotten in the site file, a firewall rule that was opened for maintenance.",
-        ja: "サイトファイルへのコンジットの記載漏れ、保守のために一時的に開けたファイアウォール規則などが考えられます。",
+        ja: "サイトファイルへのコンジットの記載漏れ、保守のために一時的に開けたファイアウォール規則などが考えられま\
+             す。",
     },
     response: Text {
-        en: "Compare the firewall's rules with the site file. Close what should be closed; add a conduit only with the approval \
-             of both zones' owners. Look for what else the client reached.",
-        ja: "ファイアウォールの規則とサイトファイルを照合してください。不要な経路は閉じ、コンジットの追加は両ゾーンの責任者の\
-             承認を得てから行ってください。クライアントがほかに到達した相手も調べてください。",
+        en: "Compare the firewall's rules with the site file. Close what should be closed; add a conduit only with \
+             the approval of both zones' owners. Look for what else the client reached.",
+        ja: "ファイアウォールの規則とサイトファイルを照合してください。不要な経路は閉じ、コンジットの追加は両ゾーンの\
+             責任者の承認を得てから行ってください。クライアントがほかに到達した相手も調べてください。",
     },
     settings: &[],
 };
@@ -64,11 +65,13 @@ static CROSSED: Text = Text {
 };
 static TRIED: Text = Text {
     en: "{client} tried to reach {protocol} of {server} in another zone without an answer; no conduit allows it",
-    ja: "{client} が別のゾーンの {server} の {protocol} への接続を試みました（応答なし）。許可するコンジットがありません",
+    ja: "{client} が別のゾーンの {server} の {protocol} への接続を試みました（応答なし）。許可するコンジットがありま\
+         せん",
 };
 static OPERATED: Text = Text {
     en: "{client} sent {operation} ({verb}) to unit {unit} at {server} in another zone, and no conduit allows it",
-    ja: "{client} が別のゾーンの {server} のユニット {unit} に {operation}（{verb}）を送りましたが、許可するコンジットがありません",
+    ja: "{client} が別のゾーンの {server} のユニット {unit} に {operation}（{verb}）を送りましたが、許可するコンジッ\
+         トがありません",
 };
 
 static SENT: Text = Text {
@@ -153,8 +156,7 @@ impl ConduitBreach {
 fn told(text: &'static Text, flow: &Arc<Flow>, verdict: Verdict) -> Finding {
     let spoken = spoken(flow);
     let subject = format!("{}/{spoken}", ends(flow));
-    let params =
-        vec![("protocol", Param::Text(spoken)), ("port", Param::Number(u64::from(flow.server.port)))];
+    let params = vec![("protocol", Param::Text(spoken)), ("port", Param::Number(u64::from(flow.server.port)))];
     finding(text, flow, subject, basis(verdict), params)
 }
 
@@ -206,7 +208,9 @@ impl Rule for ConduitBreach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detections::testing::{Bench, asked, build, flow, forbidden, kind, read, refused, unidentified, unusual, usual, write};
+    use crate::detections::testing::{
+        Bench, asked, build, flow, forbidden, kind, read, refused, unidentified, unusual, usual, write,
+    };
     use crate::norm::Novelty;
 
     fn settled(flow: &Arc<Flow>) -> Settled {
@@ -287,9 +291,15 @@ mod tests {
         assert_eq!(told(0, "10.30.0.66", 502, EventKind::FlowAnswered), [&CROSSED], "there is no conduit at all");
         assert!(told(0, "10.30.0.66", 22, syn()).is_empty());
         assert_eq!(told(0, "10.30.0.66", 22, EventKind::FlowRefused), [&TRIED]);
-        assert!(told(0, "10.20.0.5", 22, EventKind::FlowAnswered).is_empty(), "it may yet speak what the conduit is for");
+        assert!(
+            told(0, "10.20.0.5", 22, EventKind::FlowAnswered).is_empty(),
+            "it may yet speak what the conduit is for"
+        );
         let late = bench.show(&mut *rule, &bench.event(40, None, EventKind::Tick));
-        assert_eq!(late.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(), ["10.20.0.5>10.20.1.9/tcp/22"]);
+        assert_eq!(
+            late.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(),
+            ["10.20.0.5>10.20.1.9/tcp/22"]
+        );
         let mut datagrams = Flow::clone(&unidentified("10.30.0.66", "10.20.1.10", 514));
         datagrams.transport = Transport::Udp;
         let datagrams = Arc::new(datagrams);

@@ -24,26 +24,37 @@ static CARD: Card = Card {
         Technique { id: "T0845", old: None, name: "Program Upload" },
         Technique { id: "T1693.001", old: Some("T0857"), name: "Modify Firmware: System Firmware" },
     ],
-    serves: &["000", "002 4.8.1", "002 5.1.3.6", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 2.0 3.N", "62443-3-3 SR 6.2", "62443-3-3 SR 7.6"],
+    serves: &[
+        "000",
+        "002 4.8.1",
+        "002 5.1.3.6",
+        "CSF DE.CM-01",
+        "CSF DE.AE-02",
+        "CPG 2.0 3.N",
+        "62443-3-3 SR 6.2",
+        "62443-3-3 SR 7.6",
+    ],
     what: Text {
-        en: "A client told a controller to restart, to change its mode (stop, listen only), or moved a program, firmware or \
-             file to or from it. Such operations are never learnt: only a line that a person wrote makes them usual.",
-        ja: "クライアントがコントローラーに再起動・モード変更（停止、受信専用など）を指示したか、プログラム・ファームウェア・\
-             ファイルを転送しました。これらの操作は学習されず、人が書いた行がある場合だけ通常とみなします。",
+        en: "A client told a controller to restart, to change its mode (stop, listen only), or moved a program, \
+             firmware or file to or from it. Such operations are never learnt: only a line that a person wrote makes \
+             them usual.",
+        ja: "クライアントがコントローラーに再起動・モード変更（停止、受信専用など）を指示したか、プログラム・ファーム\
+             ウェア・ファイルを転送しました。これらの操作は学習されず、人が書いた行がある場合だけ通常とみなします。",
     },
     why: Text {
         en: "A stopped or reprogrammed controller no longer controls. The steps of known attacks on plants end here.",
-        ja: "停止または書き換えられたコントローラーは制御を行えません。実際のプラント攻撃の多くはこの操作に行き着きます。",
+        ja: "停止または書き換えられたコントローラーは制御を行えません。実際のプラント攻撃の多くはこの操作に行き着きま\
+             す。",
     },
     benign: Text {
         en: "Planned engineering work with a work order.",
         ja: "作業指示に基づく計画的なエンジニアリング作業が考えられます。",
     },
     response: Text {
-        en: "Check at once that the controller runs and that the process is safe. Ask for the work order; without one, isolate \
-             the client, keep the capture, and compare the controller's program with its backup.",
-        ja: "直ちにコントローラーの運転状態とプロセスの安全を確認してください。作業指示がなければクライアントを隔離し、\
-             キャプチャーを保全し、コントローラーのプログラムをバックアップと照合してください。",
+        en: "Check at once that the controller runs and that the process is safe. Ask for the work order; without \
+             one, isolate the client, keep the capture, and compare the controller's program with its backup.",
+        ja: "直ちにコントローラーの運転状態とプロセスの安全を確認してください。作業指示がなければクライアントを隔離\
+             し、キャプチャーを保全し、コントローラーのプログラムをバックアップと照合してください。",
     },
     settings: &[],
 };
@@ -122,7 +133,9 @@ fn is_download(flow: &Flow, operation: &Operation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detections::testing::{Bench, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write};
+    use crate::detections::testing::{
+        Bench, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write,
+    };
     use crate::norm::Novelty;
 
     fn told(fact: OperationFact) -> Option<Finding> {

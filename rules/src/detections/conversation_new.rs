@@ -37,18 +37,19 @@ static CARD: Card = Card {
         ja: "クライアントとサーバーの間で、ベースラインにないプロトコルまたはポートの通信を観測しました。",
     },
     why: Text {
-        en: "Control networks repeat themselves for years. A new pair, or a new protocol of a known pair, is how a foothold \
-             reaches for its next target.",
-        ja: "制御ネットワークの通信は何年も同じ組合せの繰り返しです。新しい組合せや新しいプロトコルは、侵入者が足場から\
-             次の標的へ進むときに現れます。",
+        en: "Control networks repeat themselves for years. A new pair, or a new protocol of a known pair, is how a \
+             foothold reaches for its next target.",
+        ja: "制御ネットワークの通信は何年も同じ組合せの繰り返しです。新しい組合せや新しいプロトコルは、侵入者が足場か\
+             ら次の標的へ進むときに現れます。",
     },
     benign: Text {
         en: "A new device or function, engineering work, a rare job (backup, report) that was not met while learning.",
-        ja: "機器や機能の追加、エンジニアリング作業、学習期間中になかったまれな処理（バックアップ、帳票など）が考えられます。",
+        ja: "機器や機能の追加、エンジニアリング作業、学習期間中になかったまれな処理（バックアップ、帳票など）が考えら\
+             れます。",
     },
     response: Text {
-        en: "Ask the owners of both devices whether they expect the connection. If so, add the line to the baseline; if not, \
-             treat the client as compromised until its user is found.",
+        en: "Ask the owners of both devices whether they expect the connection. If so, add the line to the baseline; \
+             if not, treat the client as compromised until its user is found.",
         ja: "両方の機器の担当者に、想定された接続かどうかを確認してください。想定内であればベースラインに行を追加し、\
              そうでなければ利用者が判明するまでクライアントが侵害されたものとして扱ってください。",
     },
@@ -108,10 +109,8 @@ impl ConversationNew {
             Verdict::Unusual(..) => {
                 let spoken = spoken(flow);
                 let subject = format!("{}/{spoken}", ends(flow));
-                let params = vec![
-                    ("protocol", Param::Text(spoken)),
-                    ("port", Param::Number(u64::from(flow.server.port))),
-                ];
+                let params =
+                    vec![("protocol", Param::Text(spoken)), ("port", Param::Number(u64::from(flow.server.port)))];
                 let mut finding = finding(&NEW, flow, subject, basis(verdict), params);
                 finding.earlier.extend(settled.earlier);
                 Some(finding)
@@ -190,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_listed_pair_may_use_another_port_and_a_stranger_may_not() {
-        let bench = Bench::with_site(r#"conversations = [{ client = "10.20.0.5", server = "10.20.1.9", protocol = "modbus" }]"#);
+        let bench = Bench::with_site(
+            r#"conversations = [{ client = "10.20.0.5", server = "10.20.1.9", protocol = "modbus" }]"#,
+        );
         let mut rule = build(&RULE);
         for kind in [EventKind::FlowOpened { attempt: true }, EventKind::FlowAnswered] {
             let quiet = unidentified("10.20.0.5", "10.20.1.9", 10_502);

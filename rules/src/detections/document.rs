@@ -5,8 +5,8 @@ use super::catalogue::{CHAPTERS, State, WANTED};
 use crate::rule::{Card, Text};
 use std::fmt::Write;
 
-/// The text of `docs/detections.md`: every card in full, in both languages, and then every alert that is known to be wanted,
-/// with what has become of it. The same octets on every call.
+/// The text of `docs/detections.md`: every card in full, in both languages, and then every alert that is known to be
+/// wanted, with what has become of it. The same octets on every call.
 pub fn detections_markdown() -> String {
     let mut out = String::new();
     // Writing to a `String` cannot fail.
@@ -17,13 +17,13 @@ pub fn detections_markdown() -> String {
 fn write(out: &mut String) -> std::fmt::Result {
     out.push_str(
         "# Detections\n\n\
-         What Yagura alerts on. This file is written from the cards in the code (`yagura show detections --format markdown`); \
-         do not edit it.\n\n\
+         What Yagura alerts on. This file is written from the cards in the code \
+         (`yagura show detections --format markdown`); do not edit it.\n\n\
          Each may be switched off, given another severity or other settings in the site file, by its name: \
-         `[detection.write_unusual]`, `severity = \"critical\"`, `enabled = false`. A severity of the site file holds for all \
-         findings of the detection. Equal findings (same detection, same subject) are told once; repeats within ten minutes of \
-         packet time are counted and told by one closing alert. ATT&CK ids are those of ATT&CK for ICS version 19, with the \
-         older id in brackets where it differs.\n\n",
+         `[detection.write_unusual]`, `severity = \"critical\"`, `enabled = false`. A severity of the site file \
+         holds for all findings of the detection. Equal findings (same detection, same subject) are told once; \
+         repeats within ten minutes of packet time are counted and told by one closing alert. ATT&CK ids are those \
+         of ATT&CK for ICS version 19, with the older id in brackets where it differs.\n\n",
     );
     out.push_str("| id | name | severity | what it means |\n| --- | --- | --- | --- |\n");
     for card in CATALOG.iter().map(|one| one.card) {
@@ -85,8 +85,8 @@ fn wanted(out: &mut String) -> std::fmt::Result {
     out.push_str("\n# What else is wanted, and what has become of it\n\n");
     writeln!(
         out,
-        "{} alerts are known to be wanted of a monitor of control networks. {} are built, {} are to come, {} cannot be seen by \
-         one who only listens.",
+        "{} alerts are known to be wanted of a monitor of control networks. {} are built, {} are to come, {} cannot be \
+         seen by one who only listens.",
         WANTED.len(),
         count(|state| matches!(state, State::Built(..))),
         count(|state| matches!(state, State::ToCome(_))),

@@ -31,20 +31,21 @@ static CARD: Card = Card {
         ja: "サーバーが短時間に、一つのクライアントの要求を多数拒否（例外応答）しました。",
     },
     why: Text {
-        en: "Somebody asks for things that are not there, as one does who tries out a device; or the device fails and the \
-             operators do not see its values.",
-        ja: "存在しないものへの要求が続くのは、機器を試し探る者の特徴です。または機器の故障で、運転員に値が届いていません。",
+        en: "Somebody asks for things that are not there, as one does who tries out a device; or the device fails and \
+             the operators do not see its values.",
+        ja: "存在しないものへの要求が続くのは、機器を試し探る者の特徴です。または機器の故障で、運転員に値が届いていま\
+             せん。",
     },
     benign: Text {
-        en: "A master that was configured for another program version, a device behind a gateway that is switched off, a device \
-             that is overloaded.",
+        en: "A master that was configured for another program version, a device behind a gateway that is switched \
+             off, a device that is overloaded.",
         ja: "プログラムの版と合わないマスターの設定、ゲートウェイ配下の機器の停止、機器の過負荷などが考えられます。",
     },
     response: Text {
-        en: "Read the exception codes: illegal functions and addresses from a client that worked before mean a changed \
-             configuration or a tool; gateway and device failures mean a fault in the plant. Find out which.",
-        ja: "例外コードを確認してください。以前は正常だったクライアントの不正なファンクションやアドレスは設定変更かツールの使用を、\
-             ゲートウェイや機器の障害コードは設備の故障を示します。どちらかを見極めてください。",
+        en: "Read the exception codes: illegal functions and addresses from a client that worked before mean a \
+             changed configuration or a tool; gateway and device failures mean a fault in the plant. Find out which.",
+        ja: "例外コードを確認してください。以前は正常だったクライアントの不正なファンクションやアドレスは設定変更かツ\
+             ールの使用を、ゲートウェイや機器の障害コードは設備の故障を示します。どちらかを見極めてください。",
     },
     settings: &[
         Setting { name: "refusals", what: "so many refusals", default: 20, min: 2, max: 1_000 },

@@ -23,20 +23,20 @@ static CARD: Card = Card {
         ja: "一つのIPデータグラムの断片どうしが重なり、その内容が食い違っています。",
     },
     why: Text {
-        en: "Which of them counts differs from system to system: the controller may read a command that the monitor does not. \
-             Some systems crash. Control traffic is hardly ever fragmented at all.",
-        ja: "どちらを採用するかはシステムにより異なり、監視装置に見えない指令をコントローラーに読ませることができます。異常停止する\
-             機器もあります。制御通信が断片化されること自体がまれです。",
+        en: "Which of them counts differs from system to system: the controller may read a command that the monitor \
+             does not. Some systems crash. Control traffic is hardly ever fragmented at all.",
+        ja: "どちらを採用するかはシステムにより異なり、監視装置に見えない指令をコントローラーに読ませることができま\
+             す。異常停止する機器もあります。制御通信が断片化されること自体がまれです。",
     },
     benign: Text {
         en: "Hardly any: a damaged frame, or two datagrams with the same identification that were mixed up.",
         ja: "ほとんどありません。フレームの破損や、同じ識別子を持つ別データグラムの混同がまれに起こります。",
     },
     response: Text {
-        en: "Isolate the source if it stands in the control network, and look at what it sent besides. Overlapping fragments are \
-             not to be passed by the zone's firewall.",
-        ja: "送信元が制御ネットワーク内にあれば隔離し、ほかの送信内容を調べてください。重なる断片はゾーンのファイアウォールで\
-             遮断してください。",
+        en: "Isolate the source if it stands in the control network, and look at what it sent besides. Overlapping \
+             fragments are not to be passed by the zone's firewall.",
+        ja: "送信元が制御ネットワーク内にあれば隔離し、ほかの送信内容を調べてください。重なる断片はゾーンのファイアウ\
+             ォールで遮断してください。",
     },
     settings: &[],
 };

@@ -1,7 +1,7 @@
 //! The list of detections: `CATALOG`.
 //!
-//! A detection is one file: its line of the catalogue, its card, its sentences, its rule and its tests. To add one, write the
-//! file, and give it a `mod` line and a line in [`CATALOG`] here.
+//! A detection is one file: its line of the catalogue, its card, its sentences, its rule and its tests. To add one,
+//! write the file, and give it a `mod` line and a line in [`CATALOG`] here.
 
 use crate::rule::Registration;
 
@@ -154,7 +154,7 @@ mod tests {
         for text in TEXTS.iter().flat_map(|texts| texts.iter()) {
             assert_eq!(placeholders(text.en), placeholders(text.ja), "{}", text.en);
             assert!(text.en.is_ascii() && is_japanese(text.ja));
-            assert!(!text.en.ends_with('.') && !text.ja.ends_with('。'), "a sentence is completed by its basis: {}", text.en);
+            assert!(!text.en.ends_with('.') && !text.ja.ends_with('。'), "the basis completes it: {}", text.en);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Alert on an operation that the baseline does not know of a client, and that neither writes nor endangers the controller.
+//! Alert on an operation that the baseline does not know of a client, and that neither writes nor endangers the
+//! controller.
 
 use super::wording::{basis, ends, finding, operation, spoken, target};
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
@@ -22,14 +23,15 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "A client that is known to speak with this server used a unit identifier, a verb, a function code or addresses that \
-             the baseline does not know between these two. Writes and dangerous operations have detections of their own.",
-        ja: "既知のクライアントが、ベースラインにないユニット識別子・操作種別・ファンクションコード・アドレスを使いました。\
-             書き込みと危険な操作は別の検知項目で扱います。",
+        en: "A client that is known to speak with this server used a unit identifier, a verb, a function code or \
+             addresses that the baseline does not know between these two. Writes and dangerous operations have \
+             detections of their own.",
+        ja: "既知のクライアントが、ベースラインにないユニット識別子・操作種別・ファンクションコード・アドレスを使いま\
+             した。書き込みと危険な操作は別の検知項目で扱います。",
     },
     why: Text {
-        en: "Masters ask the same questions every cycle. A new question is how somebody who holds an operator station explores \
-             the controller before he acts.",
+        en: "Masters ask the same questions every cycle. A new question is how somebody who holds an operator station \
+             explores the controller before he acts.",
         ja: "マスターは毎周期同じ要求を繰り返します。新しい要求は、操作端末を手に入れた者が行動の前にコントローラーを\
              調べているときに現れます。",
     },
@@ -38,10 +40,10 @@ static CARD: Card = Card {
         ja: "画面や帳票の変更、マスター側ソフトウェアの更新、エンジニアリング作業、まれな診断操作などが考えられます。",
     },
     response: Text {
-        en: "Ask who works at the client. If the change was planned, learn anew and review the difference; if not, look at what \
-             else the client did since.",
-        ja: "クライアントで作業している人を確認してください。計画された変更であれば再学習して差分を確認し、そうでなければ\
-             それ以降のクライアントの動作を調べてください。",
+        en: "Ask who works at the client. If the change was planned, learn anew and review the difference; if not, \
+             look at what else the client did since.",
+        ja: "クライアントで作業している人を確認してください。計画された変更であれば再学習して差分を確認し、そうでなけ\
+             ればそれ以降のクライアントの動作を調べてください。",
     },
     settings: &[],
 };
@@ -105,7 +107,9 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detections::testing::{Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write};
+    use crate::detections::testing::{
+        Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write,
+    };
     use crate::norm::Basis;
     use yagura_parsers::message::{Operation, Verb};
 

@@ -26,26 +26,26 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "A message of an industrial protocol breaks its standard: a length, a count or a code that must not be. Many of \
-             them between the same two devices make it medium.",
-        ja: "産業用プロトコルのメッセージが規格に違反しています（長さ・個数・コードなど）。同じ2台の間で多発すると深刻度は\
-             中になります。",
+        en: "A message of an industrial protocol breaks its standard: a length, a count or a code that must not be. \
+             Many of them between the same two devices make it medium.",
+        ja: "産業用プロトコルのメッセージが規格に違反しています（長さ・個数・コードなど）。同じ2台の間で多発すると深\
+             刻度は中になります。",
     },
     why: Text {
-        en: "Controllers are known to stop or to run foreign code on messages that they were not built for. A tool that tries \
-             them out sends many.",
-        ja: "想定外のメッセージで停止したり任意のコードを実行したりするコントローラーが知られています。それを試すツールは\
-             規格違反のメッセージを多数送ります。",
+        en: "Controllers are known to stop or to run foreign code on messages that they were not built for. A tool \
+             that tries them out sends many.",
+        ja: "想定外のメッセージで停止したり任意のコードを実行したりするコントローラーが知られています。それを試すツー\
+             ルは規格違反のメッセージを多数送ります。",
     },
     benign: Text {
         en: "A device with a fault in its software, a dialect of a vendor, a frame that was cut by the mirror port.",
         ja: "機器のソフトウェアの不具合、ベンダー独自の方言、ミラーポートで欠けたフレームなどが考えられます。",
     },
     response: Text {
-        en: "Look at the field that is wrong in the evidence. If the sender always did this, tell its vendor and suppress it \
-             with that reason; if it began today, find out what changed.",
-        ja: "証跡で誤っているフィールドを確認してください。以前からであればベンダーに連絡し、理由を付けて抑止してください。\
-             今日始まったのであれば、何が変わったかを調べてください。",
+        en: "Look at the field that is wrong in the evidence. If the sender always did this, tell its vendor and \
+             suppress it with that reason; if it began today, find out what changed.",
+        ja: "証跡で誤っているフィールドを確認してください。以前からであればベンダーに連絡し、理由を付けて抑止してくだ\
+             さい。今日始まったのであれば、何が変わったかを調べてください。",
     },
     settings: &[
         Setting { name: "many", what: "so many between two devices are medium", default: 10, min: 2, max: 1_000 },
@@ -58,8 +58,10 @@ static BROKEN: Text = Text {
     ja: "{sender} が {receiver} に規格違反の {protocol} メッセージを送りました: {error}",
 };
 static MANY: Text = Text {
-    en: "{sender} and {receiver} exchanged at least {count} {protocol} messages within {seconds} s that break the standard; the last: {error}",
-    ja: "{sender} と {receiver} の間で {seconds} 秒以内に {count} 件以上の規格違反の {protocol} メッセージがありました（最新: {error}）",
+    en: "{sender} and {receiver} exchanged at least {count} {protocol} messages within {seconds} s that break the \
+         standard; the last: {error}",
+    ja: "{sender} と {receiver} の間で {seconds} 秒以内に {count} 件以上の規格違反の {protocol} メッセージがありまし\
+         た（最新: {error}）",
 };
 
 #[cfg(test)]
@@ -139,7 +141,8 @@ mod tests {
     use yagura_parsers::error::{Clause, ErrorKind, ParseError};
 
     fn malformed(field: &'static str, direction: Direction) -> EventKind {
-        let error = ParseError { kind: ErrorKind::Forbidden { got: 0 }, field, offset: 3, clause: Clause("V1.1b3 6.3") };
+        let error =
+            ParseError { kind: ErrorKind::Forbidden { got: 0 }, field, offset: 3, clause: Clause("V1.1b3 6.3") };
         EventKind::Malformed(Box::new(MalformedFact { direction, error, fields: Box::new([]) }))
     }
 

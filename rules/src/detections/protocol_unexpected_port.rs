@@ -22,26 +22,28 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "002 5.4.4", "CSF DE.CM-01", "62443-3-3 SR 6.2", "62443-3-3 SR 7.7"],
     what: Text {
-        en: "An industrial protocol runs at a port where it is not usual, or something else runs at its port. Protocols are told \
-             by their content, never by the port.",
-        ja: "産業用プロトコルが通常と異なるポートで使われているか、そのポートで別の通信が行われています。プロトコルはポートでは\
-             なく内容で判定しています。",
+        en: "An industrial protocol runs at a port where it is not usual, or something else runs at its port. \
+             Protocols are told by their content, never by the port.",
+        ja: "産業用プロトコルが通常と異なるポートで使われているか、そのポートで別の通信が行われています。プロトコルは\
+             ポートではなく内容で判定しています。",
     },
     why: Text {
-        en: "Firewalls go by ports. Another port hides commands from them; another protocol at an open port carries out what they \
-             would stop.",
-        ja: "ファイアウォールはポートで判断します。別のポートを使えば指令を隠せ、開いているポートで別のプロトコルを使えば\
-             遮断されるはずの通信を通せます。",
+        en: "Firewalls go by ports. Another port hides commands from them; another protocol at an open port carries \
+             out what they would stop.",
+        ja: "ファイアウォールはポートで判断します。別のポートを使えば指令を隠せ、開いているポートで別のプロトコルを使\
+             えば遮断されるはずの通信を通せます。",
     },
     benign: Text {
-        en: "A gateway or port forwarding with a port of its own, a test server, a web page or health check at the port.",
-        ja: "独自のポートを使うゲートウェイやポート転送、試験用サーバー、当該ポートへのWebアクセスや死活監視などが考えられます。",
+        en: "A gateway or port forwarding with a port of its own, a test server, a web page or health check at the \
+             port.",
+        ja: "独自のポートを使うゲートウェイやポート転送、試験用サーバー、当該ポートへのWebアクセスや死活監視などが考\
+             えられます。",
     },
     response: Text {
-        en: "Ask the owner of the server why it listens there. If it is meant, add the conversation to the baseline; otherwise \
-             find the program behind the port.",
-        ja: "サーバーの管理者にそのポートを使う理由を確認してください。意図したものであればベースラインに追加し、そうでなければ\
-             ポートを使っているプログラムを特定してください。",
+        en: "Ask the owner of the server why it listens there. If it is meant, add the conversation to the baseline; \
+             otherwise find the program behind the port.",
+        ja: "サーバーの管理者にそのポートを使う理由を確認してください。意図したものであればベースラインに追加し、そう\
+             でなければポートを使っているプログラムを特定してください。",
     },
     settings: &[],
 };
@@ -75,15 +77,19 @@ impl Rule for ProtocolUnexpectedPort {
     }
 }
 
-/// What is said of a flow that will not speak the protocol of its port any more. A line that holds for the protocol as well
-/// was meant for the protocol, and says nothing.
+/// What is said of a flow that will not speak the protocol of its port any more. A line that holds for the protocol as
+/// well was meant for the protocol, and says nothing.
 fn by_port(scene: Scene<'_>, flow: &Flow) -> Verdict {
     let verdict = conversation(scene, flow);
     let Verdict::Usual(basis) = verdict else { return verdict };
     let is_meant_for = |protocol: &ProtocolId| {
         conversation(scene, &Flow { protocol: Some(*protocol), ..flow.clone() }) == Verdict::Usual(basis)
     };
-    if ProtocolId::ALL.iter().any(is_meant_for) { Verdict::Unusual(Novelty::Conversation, nearest(basis)) } else { verdict }
+    if ProtocolId::ALL.iter().any(is_meant_for) {
+        Verdict::Unusual(Novelty::Conversation, nearest(basis))
+    } else {
+        verdict
+    }
 }
 
 fn nearest(basis: Basis) -> Basis {
@@ -112,10 +118,7 @@ fn stranger(flow: &Arc<Flow>, protocol: &'static str, verdict: Verdict) -> Optio
 
 fn told(text: &'static Text, flow: &Arc<Flow>, protocol: &'static str, what: &str, verdict: Verdict) -> Finding {
     let subject = format!("{}/{protocol}/{}/{what}", ends(flow), flow.server.port);
-    let params = vec![
-        ("protocol", Param::Word(protocol)),
-        ("port", Param::Number(u64::from(flow.server.port))),
-    ];
+    let params = vec![("protocol", Param::Word(protocol)), ("port", Param::Number(u64::from(flow.server.port)))];
     finding(text, flow, subject, basis(verdict), params)
 }
 
@@ -162,7 +165,9 @@ mod tests {
     #[test]
     fn a_line_about_the_protocol_does_not_cover_a_stranger_and_a_line_about_the_port_does() {
         let told = |protocol: &str| {
-            let list = format!(r#"conversations = [{{ client = "10.20.0.66", server = "10.20.1.9", protocol = "{protocol}" }}]"#);
+            let list = format!(
+                r#"conversations = [{{ client = "10.20.0.66", server = "10.20.1.9", protocol = "{protocol}" }}]"#
+            );
             let web = unidentified("10.20.0.66", "10.20.1.9", 502);
             Bench::with_site(&list).tell(&mut *build(&RULE), 0, &web, EventKind::Stranger("modbus"))
         };

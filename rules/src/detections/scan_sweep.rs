@@ -30,45 +30,74 @@ static CARD: Card = Card {
         Technique { id: "T0888", old: None, name: "Remote System Information Discovery" },
         Technique { id: "T0861", old: None, name: "Point & Tag Identification" },
     ],
-    serves: &["000", "002 4.8.1", "002 4.9", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
+    serves: &[
+        "000",
+        "002 4.8.1",
+        "002 4.9",
+        "CSF DE.CM-01",
+        "CSF DE.AE-02",
+        "CPG 1.0.1 3.A",
+        "CPG 2.0 4.B",
+        "62443-3-3 SR 6.2",
+    ],
     what: Text {
-        en: "One source went through many addresses, ports, unit identifiers, function codes or registers in a short time, and \
-             found most of them shut, absent or refused. Four times the threshold makes it high.",
-        ja: "一つの送信元が短時間に多数のアドレス・ポート・ユニット識別子・ファンクションコード・レジスターを順に試し、\
-             その多くが応答なしまたは拒否でした。しきい値の4倍で深刻度は高になります。",
+        en: "One source went through many addresses, ports, unit identifiers, function codes or registers in a short \
+             time, and found most of them shut, absent or refused. Four times the threshold makes it high.",
+        ja: "一つの送信元が短時間に多数のアドレス・ポート・ユニット識別子・ファンクションコード・レジスターを順に試\
+             し、その多くが応答なしまたは拒否でした。しきい値の4倍で深刻度は高になります。",
     },
     why: Text {
-        en: "Who does not know the plant has to search it first. The search is the earliest sign, and it comes before the damage.",
+        en: "Who does not know the plant has to search it first. The search is the earliest sign, and it comes before \
+             the damage.",
         ja: "設備を知らない者は、まず探索しなければなりません。探索は被害に先立つ最も早い予兆です。",
     },
     benign: Text {
-        en: "An inventory or vulnerability scanner, an engineering tool that looks for devices, a router that looks for many \
-             absent neighbours, a master whose devices are switched off.",
-        ja: "資産管理や脆弱性診断のスキャナー、機器を探すエンジニアリングツール、不在の隣接機器を探すルーター、配下の機器が\
-             停止しているマスターなどが考えられます。",
+        en: "An inventory or vulnerability scanner, an engineering tool that looks for devices, a router that looks \
+             for many absent neighbours, a master whose devices are switched off.",
+        ja: "資産管理や脆弱性診断のスキャナー、機器を探すエンジニアリングツール、不在の隣接機器を探すルーター、配下の\
+             機器が停止しているマスターなどが考えられます。",
     },
     response: Text {
-        en: "Find who uses the source. Scans of controllers are to be announced: if this one was not, isolate the source and \
-             look at which of its attempts were answered.",
-        ja: "送信元の利用者を特定してください。コントローラーへのスキャンは事前に届け出るべき作業です。届出がなければ送信元を\
-             隔離し、どの試みに応答があったかを調べてください。",
+        en: "Find who uses the source. Scans of controllers are to be announced: if this one was not, isolate the \
+             source and look at which of its attempts were answered.",
+        ja: "送信元の利用者を特定してください。コントローラーへのスキャンは事前に届け出るべき作業です。届出がなければ\
+             送信元を隔離し、どの試みに応答があったかを調べてください。",
     },
     settings: &[
         Setting { name: "addresses", what: "TCP servers that do not answer", default: 20, min: 5, max: 250 },
         Setting { name: "arp_addresses", what: "addresses asked for by ARP", default: 40, min: 5, max: 250 },
         Setting { name: "ports", what: "TCP ports of one server that do not answer", default: 25, min: 5, max: 250 },
-        Setting { name: "units", what: "unit identifiers that are new, or that a gateway does not reach", default: 8, min: 3, max: 250 },
-        Setting { name: "units_unjudged", what: "unit identifiers where there is no baseline", default: 40, min: 3, max: 250 },
+        Setting {
+            name: "units",
+            what: "unit identifiers that are new, or that a gateway does not reach",
+            default: 8,
+            min: 3,
+            max: 250,
+        },
+        Setting {
+            name: "units_unjudged",
+            what: "unit identifiers where there is no baseline",
+            default: 40,
+            min: 3,
+            max: 250,
+        },
         Setting { name: "codes", what: "function codes that are new or refused", default: 10, min: 3, max: 250 },
         Setting { name: "registers", what: "places that are new or refused", default: 30, min: 3, max: 250 },
-        Setting { name: "window_s", what: "within so many seconds; in whole minutes, two at least", default: 120, min: 120, max: 3_600 },
+        Setting {
+            name: "window_s",
+            what: "within so many seconds; in whole minutes, two at least",
+            default: 120,
+            min: 120,
+            max: 3_600,
+        },
         Setting { name: "arp_window_s", what: "the same for ARP", default: 360, min: 120, max: 3_600 },
     ],
 };
 
 static ADDRESSES: Text = Text {
     en: "{client} tried {count} addresses by TCP within {seconds} s without an answer, from {first} to {last}",
-    ja: "{client} が {seconds} 秒以内に {count} 個のアドレスへTCP接続を試み、応答がありませんでした（{first} ～ {last}）",
+    ja: "{client} が {seconds} 秒以内に {count} 個のアドレスへTCP接続を試み、応答がありませんでした（{first} ～ \
+         {last}）",
 };
 static ARP_ADDRESSES: Text = Text {
     en: "{client} asked for {count} addresses by ARP within {seconds} s, from {first} to {last}",
@@ -76,7 +105,8 @@ static ARP_ADDRESSES: Text = Text {
 };
 static PORTS: Text = Text {
     en: "{client} tried {count} TCP ports of {server} within {seconds} s without an answer, from {first} to {last}",
-    ja: "{client} が {seconds} 秒以内に {server} の {count} 個のTCPポートを試み、応答がありませんでした（{first} ～ {last}）",
+    ja: "{client} が {seconds} 秒以内に {server} の {count} 個のTCPポートを試み、応答がありませんでした（{first} ～ \
+         {last}）",
 };
 static UNITS: Text = Text {
     en: "{client} tried {count} unit identifiers at {server} within {seconds} s, from {first} to {last}",
@@ -84,7 +114,8 @@ static UNITS: Text = Text {
 };
 static CODES: Text = Text {
     en: "{client} tried {count} function codes on unit {unit} at {server} within {seconds} s, from {first} to {last}",
-    ja: "{client} が {seconds} 秒以内に {server} のユニット {unit} に {count} 種のファンクションコードを試みました（{first} ～ {last}）",
+    ja: "{client} が {seconds} 秒以内に {server} のユニット {unit} に {count} 種のファンクションコードを試みました（\
+         {first} ～ {last}）",
 };
 static REGISTERS: Text = Text {
     en: "{client} tried {count} places of unit {unit} at {server} within {seconds} s, from {first} to {last}",
@@ -168,8 +199,8 @@ impl std::fmt::Display for Item {
     }
 }
 
-/// What one source has tried: each item with the slot (half a window, aligned to packet time) that it was last tried in.
-/// Items of the present slot and the one before it count.
+/// What one source has tried: each item with the slot (half a window, aligned to packet time) that it was last tried
+/// in. Items of the present slot and the one before it count.
 #[derive(Default)]
 struct Sweep {
     items: BTreeMap<Item, u64>,
@@ -264,8 +295,7 @@ impl ScanSweep {
 
     fn failed(&mut self, attempt: &Waiting, now: Timestamp, found: &mut Vec<Finding>) {
         let flow = &attempt.flow;
-        let carrier =
-            Carrier { time: now, flow: Some(flow), cited: Some(attempt.cited), basis: Basis::None };
+        let carrier = Carrier { time: now, flow: Some(flow), cited: Some(attempt.cited), basis: Basis::None };
         let source = client(flow);
         let addresses = Course { kind: Kind::Addresses, source, target: None, unit: None };
         found.extend(self.add(addresses, Item::Address(flow.server.address), &carrier));
@@ -284,8 +314,7 @@ impl ScanSweep {
             (_, Some(mac)) => AssetKey::Mac(sighting.scope, mac),
             _ => return,
         };
-        let carrier =
-            Carrier { time: event.time, flow: None, cited: Some(Cited::event(event)), basis: Basis::None };
+        let carrier = Carrier { time: event.time, flow: None, cited: Some(Cited::event(event)), basis: Basis::None };
         let course = Course { kind: Kind::ArpAddresses, source, target: None, unit: None };
         found.extend(self.add(course, Item::Address(wanted), &carrier));
     }
@@ -364,7 +393,11 @@ mod tests {
         let bench = Bench::new();
         let mut rule = build(&RULE);
         let flow = flow("10.20.0.66", "10.20.1.20", 502);
-        facts.into_iter().enumerate().flat_map(|(n, fact)| bench.tell(&mut *rule, n as u64 / 20, &flow, kind(fact))).collect()
+        facts
+            .into_iter()
+            .enumerate()
+            .flat_map(|(n, fact)| bench.tell(&mut *rule, n as u64 / 20, &flow, kind(fact)))
+            .collect()
     }
 
     fn severities(found: &[Finding]) -> Vec<Severity> {
@@ -498,7 +531,9 @@ mod tests {
 
     #[test]
     fn places_that_are_refused_or_new_are_a_sweep() {
-        let places = |count, exception| facts((0..count).map(move |n| refused(read(1, n * 10, 10), Verdict::Unknown, exception)));
+        let places = |count, exception| {
+            facts((0..count).map(move |n| refused(read(1, n * 10, 10), Verdict::Unknown, exception)))
+        };
         assert!(places(29, 2).is_empty());
         assert_eq!(places(30, 2)[0].subject, "registers/10.20.0.66>10.20.1.20/1");
         assert!(places(200, 3).is_empty());

@@ -24,20 +24,20 @@ static CARD: Card = Card {
         ja: "TCPの再送セグメントの内容が、先に送られた内容と異なっています。",
     },
     why: Text {
-        en: "Somebody else injects segments into the connection, or wants the controller to read something other than what a \
-             monitor reads. Honest stacks repeat themselves exactly.",
-        ja: "第三者が接続にセグメントを割り込ませているか、監視装置とコントローラーに異なる内容を読ませようとしています。\
-             正常な通信スタックの再送は内容が一致します。",
+        en: "Somebody else injects segments into the connection, or wants the controller to read something other than \
+             what a monitor reads. Honest stacks repeat themselves exactly.",
+        ja: "第三者が接続にセグメントを割り込ませているか、監視装置とコントローラーに異なる内容を読ませようとしていま\
+             す。正常な通信スタックの再送は内容が一致します。",
     },
     benign: Text {
         en: "A middlebox that rewrites payload, a damaged frame on the mirror port, a stack with a fault.",
         ja: "ペイロードを書き換える中継装置、ミラーポートでのフレーム破損、通信スタックの不具合などが考えられます。",
     },
     response: Text {
-        en: "Compare both segments in the capture: MAC address, time to live and IP identification tell whether one sender or two \
-             spoke. With two, find the second at the switch.",
-        ja: "キャプチャーで両方のセグメントを比較してください。MACアドレス・TTL・IP識別子から送信者が1台か2台かが分かります。\
-             2台であれば、もう1台をスイッチで特定してください。",
+        en: "Compare both segments in the capture: MAC address, time to live and IP identification tell whether one \
+             sender or two spoke. With two, find the second at the switch.",
+        ja: "キャプチャーで両方のセグメントを比較してください。MACアドレス・TTL・IP識別子から送信者が1台か2台かが分か\
+             ります。2台であれば、もう1台をスイッチで特定してください。",
     },
     settings: &[],
 };
@@ -86,7 +86,8 @@ mod tests {
         let bench = Bench::new();
         let flow = flow("10.20.0.5", "10.20.1.9", 502);
         let mut rule = build(&RULE);
-        let mut tell = |direction| bench.tell(&mut *rule, 0, &flow, EventKind::StreamConflict { direction }).pop().unwrap();
+        let mut tell =
+            |direction| bench.tell(&mut *rule, 0, &flow, EventKind::StreamConflict { direction }).pop().unwrap();
         let (there, back) = (tell(Direction::ToServer), tell(Direction::ToClient));
         assert_ne!(there.subject, back.subject);
         assert_eq!((there.assets[0], back.assets[0]), (key("10.20.0.5"), key("10.20.1.9")));

@@ -142,7 +142,8 @@ pub(crate) fn mac(last: u8) -> MacAddr {
 
 /// A Modbus flow over TCP; its number is made of its ends.
 pub(crate) fn flow(client: &str, server: &str, port: u16) -> Arc<Flow> {
-    let last = |text: &str| text.bytes().fold(7_u64, |hash, octet| hash.wrapping_mul(31).wrapping_add(u64::from(octet)));
+    let last =
+        |text: &str| text.bytes().fold(7_u64, |hash, octet| hash.wrapping_mul(31).wrapping_add(u64::from(octet)));
     Arc::new(Flow {
         id: FlowId((last(client) ^ last(server).rotate_left(13)).wrapping_mul(1 << 16).wrapping_add(u64::from(port))),
         first: FrameRef { capture: 0, frame: 1 },
@@ -168,7 +169,13 @@ pub(crate) fn unidentified(client: &str, server: &str, port: u16) -> Arc<Flow> {
 }
 
 pub(crate) fn read(unit: u16, first: u32, count: u32) -> Operation {
-    Operation { verb: Verb::Read, code: 3, sub: 0, unit, target: Some(Target { space: "holding_register", first, count }) }
+    Operation {
+        verb: Verb::Read,
+        code: 3,
+        sub: 0,
+        unit,
+        target: Some(Target { space: "holding_register", first, count }),
+    }
 }
 
 pub(crate) fn write(unit: u16, first: u32, count: u32) -> Operation {

@@ -21,14 +21,14 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "A value was written to a point, or read from it, that lies outside the range that the baseline has learnt or the \
-             site file allows.",
-        ja: "学習した範囲またはサイトファイルで許された範囲を外れる値が、ポイントに書き込まれたか、ポイントから読み出され\
-             ました。",
+        en: "A value was written to a point, or read from it, that lies outside the range that the baseline has \
+             learnt or the site file allows.",
+        ja: "学習した範囲またはサイトファイルで許された範囲を外れる値が、ポイントに書き込まれたか、ポイントから読み出\
+             されました。",
     },
     why: Text {
-        en: "A setpoint beyond its limits drives the process where it was never meant to run, through a channel that is itself \
-             allowed.",
+        en: "A setpoint beyond its limits drives the process where it was never meant to run, through a channel that \
+             is itself allowed.",
         ja: "限度を外れた設定値は、許可された経路を通ってでも、想定外の状態へプロセスを動かします。",
     },
     benign: Text {
@@ -36,10 +36,10 @@ static CARD: Card = Card {
         ja: "新しいレシピや季節運転への切替え、停止中の試験、学習期間が短すぎたことなどが考えられます。",
     },
     response: Text {
-        en: "Ask the operators whether the value is intended, and look at the process itself, not only at the display. If it is \
-             not, set the point back and find out who holds the client.",
-        ja: "その値が意図したものか運転員に確認し、画面だけでなく現場の状態も確かめてください。意図しない値であれば元に戻し、\
-             クライアントの利用者を特定してください。",
+        en: "Ask the operators whether the value is intended, and look at the process itself, not only at the \
+             display. If it is not, set the point back and find out who holds the client.",
+        ja: "その値が意図したものか運転員に確認し、画面だけでなく現場の状態も確かめてください。意図しない値であれば元\
+             に戻し、クライアントの利用者を特定してください。",
     },
     settings: &[],
 };

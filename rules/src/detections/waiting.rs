@@ -42,8 +42,8 @@ impl Queue {
         }
     }
 
-    /// Takes those out that have waited for so long. Numbers of flows grow with time, so only the head is looked at; where
-    /// the clock went back, the head has waited long enough.
+    /// Takes those out that have waited for so long. Numbers of flows grow with time, so only the head is looked at;
+    /// where the clock went back, the head has waited long enough.
     fn due(&mut self, now: Timestamp, ns: u64, ended: &mut Vec<Waiting>) {
         while self.flows.first_key_value().is_some_and(|(_, first)| now.0.abs_diff(first.since.0) >= ns) {
             let Some((_, first)) = self.flows.pop_first() else { break };
@@ -64,8 +64,8 @@ impl Attempts {
         Self(Queue::new(limit))
     }
 
-    /// Looks at an event, and tells the attempts that have failed by it: refused, closed without an answer, or without one
-    /// for too long.
+    /// Looks at an event, and tells the attempts that have failed by it: refused, closed without an answer, or without
+    /// one for too long.
     pub(crate) fn observe(&mut self, event: &Event, failed: &mut Vec<Waiting>) {
         match (&event.kind, &event.flow) {
             (EventKind::FlowOpened { attempt: true }, Some(flow)) => self.0.add(event, flow, failed),
@@ -89,9 +89,9 @@ impl Attempts {
 
 /// Flows at the point where it can be said what conversation they are.
 ///
-/// A flow that has told its protocol is judged by it. One that has not is judged by its port: at once where the protocols of
-/// the list are out of the question, and otherwise once it is closed, speaks something else, or was silent for too long.
-/// What nobody answered is no conversation, unless it goes on: telemetry and logs.
+/// A flow that has told its protocol is judged by it. One that has not is judged by its port: at once where the
+/// protocols of the list are out of the question, and otherwise once it is closed, speaks something else, or was silent
+/// for too long. What nobody answered is no conversation, unless it goes on: telemetry and logs.
 pub(crate) struct Conversations {
     /// Flows that may turn out to be in order, for so long.
     hopeful: Queue,
@@ -116,8 +116,8 @@ impl Conversations {
         Self { hopeful: Queue::new(limit), quiet: Queue::new(limit) }
     }
 
-    /// Looks at an event, and tells the flows that can be judged at it. `hopeful` says whether a flow would be in order if it
-    /// spoke the protocol that it carries.
+    /// Looks at an event, and tells the flows that can be judged at it. `hopeful` says whether a flow would be in order
+    /// if it spoke the protocol that it carries.
     pub(crate) fn observe(&mut self, event: &Event, hopeful: impl Fn(&Flow) -> bool, settled: &mut Vec<Settled>) {
         if matches!(event.kind, EventKind::Tick) {
             let mut ended = Vec::new();

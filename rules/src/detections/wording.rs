@@ -112,11 +112,8 @@ pub(crate) fn values(points: &[Point]) -> Option<String> {
     if let [point] = points {
         return Some(value(point.value));
     }
-    let mut shown: Vec<String> = points
-        .iter()
-        .take(VALUES_SHOWN)
-        .map(|point| format!("{}={}", point.address, value(point.value)))
-        .collect();
+    let mut shown: Vec<String> =
+        points.iter().take(VALUES_SHOWN).map(|point| format!("{}={}", point.address, value(point.value))).collect();
     if points.len() > VALUES_SHOWN {
         shown.push("..".to_owned());
     }
@@ -138,7 +135,10 @@ pub(crate) fn is_group(flow: &Flow) -> bool {
     flow.server_mac.is_some_and(|mac| mac.is_group())
         || flow.server.address.is_multicast()
         || match flow.server.address {
-            IpAddr::V4(address) => address.is_broadcast(),
+            // The netmask does not show on the wire; what ends in 255 and gets datagrams is hardly ever a host.
+            IpAddr::V4(address) => {
+                address.is_broadcast() || (flow.transport == Transport::Udp && address.octets().last() == Some(&255))
+            }
             IpAddr::V6(_) => false,
         }
 }
@@ -168,10 +168,15 @@ mod tests {
         flow.transport = Transport::Ip(47);
         assert_eq!(spoken(&flow), "ip-47");
         assert!(!is_group(&flow));
+        flow.transport = Transport::Udp;
         flow.server.address = ip("239.1.1.1");
         assert!(is_group(&flow));
         flow.server.address = ip("255.255.255.255");
         assert!(is_group(&flow));
+        flow.server.address = ip("10.0.0.255");
+        assert!(is_group(&flow));
+        flow.transport = Transport::Tcp;
+        assert!(!is_group(&flow));
     }
 
     #[test]

@@ -26,13 +26,15 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "A client wrote to a controller, or commanded it, in a way that the baseline does not know: a new client, unit, \
-             function code or address. Without a baseline the first write of each client to each unit is told.",
-        ja: "ベースラインにないクライアント・ユニット・ファンクションコード・アドレスで、コントローラーへの書き込みまたは\
-             制御が行われました。ベースラインがない場合は、クライアントとユニットの組ごとに最初の書き込みを通知します。",
+        en: "A client wrote to a controller, or commanded it, in a way that the baseline does not know: a new client, \
+             unit, function code or address. Without a baseline the first write of each client to each unit is told.",
+        ja: "ベースラインにないクライアント・ユニット・ファンクションコード・アドレスで、コントローラーへの書き込みま\
+             たは制御が行われました。ベースラインがない場合は、クライアントとユニットの組ごとに最初の書き込みを通知し\
+             ます。",
     },
     why: Text {
-        en: "A write is how a command reaches pumps, valves and breakers. Most industrial protocols do not ask who commands.",
+        en: "A write is how a command reaches pumps, valves and breakers. Most industrial protocols do not ask who \
+             commands.",
         ja: "書き込みは、ポンプ・弁・遮断器に指令が届く手段です。多くの産業用プロトコルは、指令した者を確かめません。",
     },
     benign: Text {
@@ -40,10 +42,10 @@ static CARD: Card = Card {
         ja: "学習期間中に使われなかった操作、エンジニアリング作業、プログラムの変更などが考えられます。",
     },
     response: Text {
-        en: "Ask the operators whether they gave the command. If nobody did, bring the process to a safe state by local means, \
-             isolate the client, and compare the controller's values with their setpoints.",
-        ja: "運転員に指令を出したか確認してください。心当たりがなければ、現場操作でプロセスを安全な状態にし、クライアントを\
-             隔離して、コントローラーの値を設定値と照合してください。",
+        en: "Ask the operators whether they gave the command. If nobody did, bring the process to a safe state by \
+             local means, isolate the client, and compare the controller's values with their setpoints.",
+        ja: "運転員に指令を出したか確認してください。心当たりがなければ、現場操作でプロセスを安全な状態にし、クライア\
+             ントを隔離して、コントローラーの値を設定値と照合してください。",
     },
     settings: &[],
 };
@@ -148,7 +150,9 @@ impl WriteUnusual {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detections::testing::{Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write};
+    use crate::detections::testing::{
+        Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write,
+    };
     use crate::norm::{Basis, Novelty};
     use yagura_parsers::message::{Operation, Point, PointValue};
 
@@ -171,7 +175,10 @@ mod tests {
         let found = all(vec![with_values(asked(write(1, 40, 2), unusual(Novelty::Conversation)))]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].subject, "10.20.0.66>10.20.1.9/modbus/1/write/holding_register");
-        assert_eq!((found[0].severity, found[0].text, found[0].basis), (Some(Severity::High), &WROTE, Basis::Nearest(LINE)));
+        assert_eq!(
+            (found[0].severity, found[0].text, found[0].basis),
+            (Some(Severity::High), &WROTE, Basis::Nearest(LINE))
+        );
         assert!(found[0].params.contains(&("value", Param::Text("40=9999, 41=7".to_owned()))));
     }
 

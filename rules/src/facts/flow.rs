@@ -75,7 +75,7 @@ pub struct Flow {
     pub server: Endpoint,
     /// How that is known.
     pub oriented: Oriented,
-    /// The MAC address that the client's frames came from, where the link has one.
+    /// The MAC address that the client's frames came from (or went to, while it is silent), where the link has one.
     pub client_mac: Option<MacAddr>,
     /// The MAC address that the server's frames came from (or went to, while it is silent).
     pub server_mac: Option<MacAddr>,
@@ -85,6 +85,18 @@ pub struct Flow {
     pub protocol: Option<ProtocolId>,
     /// The dialect: `tcp`, `rtu`; empty where there is one only.
     pub dialect: &'static str,
+}
+
+impl Flow {
+    /// Whether it is addressed to all or many: a multicast or broadcast address, or a subnet's broadcast, as the MAC
+    /// address tells.
+    pub fn is_to_group(&self) -> bool {
+        let address = match self.server.address {
+            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_multicast(),
+        };
+        address || self.server_mac.is_some_and(MacAddr::is_group)
+    }
 }
 
 /// What became of a flow.

@@ -368,15 +368,21 @@ fn in_one_line(error: &clap::Error) -> String {
         .lines()
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass"))
         .collect();
+    let command = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Usage: yagura ")?.split(' ').next())
+        .filter(|word| word.bytes().all(|octet| octet.is_ascii_lowercase()))
+        .map(|word| format!("{word} "))
+        .unwrap_or_default();
     // Without a command the whole help is rendered: its first line says what the program is, not what is wrong.
     let line = match error.kind() {
         clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is given".to_owned(),
-        _ => said.join(" "),
+        _ => said.join(" ").replace(" tip: ", "; tip: "),
     };
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    format!("{}; see `yagura --help`", visible(line.trim_end_matches('.')))
+    format!("{}; see `yagura {command}--help`", visible(line.trim_end_matches('.')))
 }
 
 #[cfg(test)]
@@ -409,17 +415,30 @@ mod tests {
             (&["replay", "a", "--fail-at", "awful"], "possible values: info, low, medium, high, critical"),
             (&["replay", "a", "--threads", "0"], "0 is not in 1..=256"),
             (&["learn", "a"], "--out <FILE>"),
-            (&["replay", "a", "--\u{1b}[2J"], "\\u{1b}[2J"),
+            (&["replay", "a", "--a\u{202e}b"], "--a\\u{202e}b"),
         ] {
             let line = refused(arguments);
             assert!(line.contains(words), "{arguments:?}: {line}");
-            assert!(!line.contains('\n') && line.ends_with("; see `yagura --help`"), "{line}");
+            assert!(!line.contains('\n') && line.ends_with("--help`"), "{line}");
         }
         let run_with = |arguments: &[&str]| run(arguments.iter().map(OsString::from));
         assert_eq!(run_with(&["yagura", "replay", "a", "--nonsense"]), MISUSED);
         assert_eq!(run_with(&["yagura", "explain", "OT-0001-1-0"]), MISUSED, "no capture");
         assert_eq!(run_with(&["yagura", "replay", "/nowhere/a.pcap"]), FAILED);
         assert_eq!(run_with(&["yagura", "show", "detections", "nonsense"]), MISUSED);
+    }
+
+    #[test]
+    fn the_help_that_is_named_is_the_commands_own() {
+        assert_eq!(
+            refused(&["replay", "a", "--nonsense"]),
+            "unexpected argument '--nonsense' found; see `yagura replay --help`"
+        );
+        assert_eq!(
+            refused(&["replay", "a", "--frame", "1"]),
+            "unexpected argument '--frame' found; tip: a similar argument exists: '--frames'; see `yagura replay --help`"
+        );
+        assert!(refused(&["nonsense"]).ends_with("; see `yagura --help`"));
     }
 
     #[test]

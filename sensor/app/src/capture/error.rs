@@ -105,8 +105,8 @@ pub enum Error {
         what: String,
     },
     /// The compressed stream breaks off or is damaged.
-    #[error("{path}: the {format} stream cannot be unpacked beyond octet {octet} of its contents, in {} ({reason}); {}; \
-        copy the file again if the rest is wanted", within(*.frame), kept(*.frame))]
+    #[error("{path}: the {format} stream cannot be unpacked beyond octet {octet} of its contents, in {} ({reason}); \
+        {}; copy the file again if the rest is wanted", within(*.frame), kept(*.frame))]
     Packed {
         /// The file.
         path: String,

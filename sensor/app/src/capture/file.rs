@@ -1,13 +1,15 @@
 //! `FileSource`: one capture, plain or compressed, from a file or standard input, read in blocks that become batches.
 
+use super::block::{Block, Patience};
 use super::classic::{Classic, Variant};
 use super::error::{Error, shown};
 use super::foreign;
 use super::ng::{self, Ng};
+use super::packing::Packing;
 use super::snoop::{self, Snoop};
 use super::source::{Fill, Found, FrameSource, Progress, Scan, Stop};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +25,6 @@ pub(super) const SMALL_BLOCK_OCTETS: usize = 64 << 10;
 
 /// Octets looked at to tell a foreign file.
 const START_OCTETS: usize = 512;
-
-/// A decompressor that meets damage loses what it unpacked in the same call: so calls are small.
-const UNPACKED_OCTETS_A_CALL: usize = 4 << 10;
-
-/// The most memory that an xz stream may ask for, in octets: `xz -9` asks for 65 MiB.
-const XZ_MEMORY_OCTETS_MAX: u64 = 256 << 20;
 
 /// The name of standard input in messages.
 const INPUT_NAME: &str = "standard input";
@@ -96,7 +92,7 @@ impl FileSource {
     pub(super) fn of_octets(octets: &[u8], block_octets: usize, step: Option<usize>) -> Result<Self, Error> {
         let total = step.is_none().then_some(u64::try_from(octets.len()).unwrap_or(u64::MAX));
         let place = Place { shown: "test".to_owned(), path: Path::new("test"), capture: 0, total };
-        let reader = Cursor::new(octets.to_vec());
+        let reader = io::Cursor::new(octets.to_vec());
         let reader: Box<dyn Read + Send> = match step {
             Some(step) => Box::new(tests::Dribble { reader, step, interrupted: false }),
             None => Box::new(reader),
@@ -311,143 +307,6 @@ struct Place<'a> {
     total: Option<u64>,
 }
 
-/// How long a block waits for octets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// Until there are as many as were asked for.
-    UntilEnough,
-    /// Until the block is full.
-    UntilFull,
-}
-
-/// The octets that are being looked at, and where more come from.
-///
-/// Frames are found in place, and the block itself goes into the batch: nothing is copied a frame. What is left of it,
-/// at most as much as was used, is copied into the next block, which is the batch's old one. Where more than that is
-/// left because few frames were asked for, the frames are copied instead. So whatever the size of the batches, each octet is copied
-/// twice at most.
-struct Block {
-    reader: Box<dyn Read + Send>,
-    /// All of them are initialised; those before `begin` are used, those from `end` on hold nothing.
-    octets: Vec<u8>,
-    begin: usize,
-    end: usize,
-    /// Where `octets` starts in the unpacked data.
-    position: u64,
-    least_octets: usize,
-    patience: Patience,
-    /// Whether the reader has no more to give.
-    ended: bool,
-    /// Why, where it is not because all was read.
-    broken: Option<io::Error>,
-}
-
-impl Block {
-    fn new(reader: Box<dyn Read + Send>, octets: usize, patience: Patience) -> Self {
-        Self {
-            reader,
-            octets: vec![0; octets],
-            begin: 0,
-            end: 0,
-            position: 0,
-            least_octets: octets,
-            patience,
-            ended: false,
-            broken: None,
-        }
-    }
-
-    /// The block of what is packed in this one, of which nothing is used yet.
-    fn unpacked(self, packing: Packing, octets: usize) -> io::Result<Self> {
-        let start = Cursor::new(self.unread().to_vec());
-        let failure = Failure(self.broken);
-        let packed = BufReader::with_capacity(octets, start.chain(failure).chain(self.reader));
-        Ok(Self::new(packing.unpack(packed)?, octets, Patience::UntilFull))
-    }
-
-    fn unread(&self) -> &[u8] {
-        self.octets.get(self.begin..self.end).unwrap_or_default()
-    }
-
-    /// Where the octet at `at` of the block is in the unpacked data.
-    fn offset(&self, at: usize) -> u64 {
-        self.position.saturating_add(u64::try_from(at).unwrap_or(u64::MAX))
-    }
-
-    /// How much was read, unpacked.
-    fn offset_of_end(&self) -> u64 {
-        self.offset(self.end)
-    }
-
-    /// Marks as used.
-    fn pass(&mut self, octets: usize) {
-        self.begin = self.begin.saturating_add(octets).min(self.end);
-    }
-
-    /// Reads on until at least `wanted` octets are unread; false where there are not so many.
-    fn want(&mut self, wanted: usize) -> bool {
-        if self.unread().len() >= wanted {
-            return true;
-        }
-        if self.ended {
-            return false;
-        }
-        // Only part of a record is left here: moving it costs little, and makes room.
-        self.octets.copy_within(self.begin..self.end, 0);
-        self.position = self.offset(self.begin);
-        self.end = self.end.saturating_sub(self.begin);
-        self.begin = 0;
-        if self.octets.len() < wanted {
-            self.octets.resize(wanted, 0);
-        }
-        while !self.ended && (self.end < wanted || self.patience == Patience::UntilFull) {
-            let room = self.octets.get_mut(self.end..).unwrap_or_default();
-            if room.is_empty() {
-                break;
-            }
-            match self.reader.read(room) {
-                Ok(0) => self.ended = true,
-                Ok(count) => self.end = self.end.saturating_add(count).min(self.octets.len()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.ended = true;
-                    self.broken = Some(error);
-                }
-            }
-        }
-        self.end >= wanted
-    }
-
-    /// Gives the octets of the frames, all within `begin` and `reached`, to the batch: see [`Block`].
-    fn hand_over(&mut self, batch: &mut FrameBatch, reached: usize) {
-        let used = reached.saturating_sub(self.begin);
-        let left = self.octets.get(reached..self.end).unwrap_or_default();
-        if left.len() > used {
-            batch.octets.clear();
-            batch.octets.extend_from_slice(self.octets.get(self.begin..reached).unwrap_or_default());
-            let begin = u32::try_from(self.begin).unwrap_or(u32::MAX);
-            for head in &mut batch.frames {
-                head.start = head.start.saturating_sub(begin);
-            }
-            self.begin = reached;
-            return;
-        }
-        let mut next = std::mem::take(&mut batch.octets);
-        let octets = self.least_octets.max(left.len());
-        if next.len() < octets {
-            next.resize(octets, 0);
-        }
-        if let Some(room) = next.get_mut(..left.len()) {
-            room.copy_from_slice(left);
-        }
-        let left = left.len();
-        self.position = self.offset(reached);
-        batch.octets = std::mem::replace(&mut self.octets, next);
-        self.begin = 0;
-        self.end = left;
-    }
-}
-
 /// A reader that counts what it gives.
 struct Counted {
     reader: Box<dyn Read + Send>,
@@ -459,71 +318,6 @@ impl Read for Counted {
         let count = self.reader.read(room)?;
         self.read.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(count)
-    }
-}
-
-/// A reader that fails once with what it holds, and else is empty.
-struct Failure(Option<io::Error>);
-
-impl Read for Failure {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.take().map_or(Ok(0), Err)
-    }
-}
-
-/// How a capture is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
-    /// RFC 1952; several members are one stream.
-    Gzip,
-    /// RFC 8878; several frames are one stream.
-    Zstd,
-    /// The .xz file format; several streams are one.
-    Xz,
-}
-
-impl Packing {
-    /// The compression of a file that starts so, whatever its name.
-    fn of(start: &[u8]) -> Option<Self> {
-        match start {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            // A frame, and a skippable frame, which some tools put first (RFC 8878, 3.1.1 and 3.1.2).
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
-            [0xfd, b'7', b'z', b'X', ..] => Some(Self::Xz),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Xz => "xz",
-        }
-    }
-
-    /// What is packed in `packed`. Bounded in memory: 32 KiB for gzip, 128 MiB for zstd (its library's own limit), and
-    /// [`XZ_MEMORY_OCTETS_MAX`] for xz.
-    fn unpack(self, packed: impl io::BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-        Ok(match self {
-            Self::Gzip => Box::new(Sips(flate2::bufread::MultiGzDecoder::new(packed))),
-            Self::Zstd => Box::new(Sips(zstd::Decoder::with_buffer(packed)?)),
-            Self::Xz => {
-                let stream =
-                    liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_OCTETS_MAX, liblzma::stream::CONCATENATED)?;
-                Box::new(Sips(liblzma::bufread::XzDecoder::new_stream(packed, stream)))
-            }
-        })
-    }
-}
-
-/// A decompressor that is asked for little at a time: see [`UNPACKED_OCTETS_A_CALL`].
-struct Sips<R>(R);
-
-impl<R: Read> Read for Sips<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let octets = room.len().min(UNPACKED_OCTETS_A_CALL);
-        self.0.read(room.get_mut(..octets).unwrap_or_default())
     }
 }
 
@@ -553,7 +347,7 @@ mod tests {
 
     /// A reader that gives little at a time, and is interrupted before each.
     pub(super) struct Dribble {
-        pub(super) reader: Cursor<Vec<u8>>,
+        pub(super) reader: io::Cursor<Vec<u8>>,
         pub(super) step: usize,
         pub(super) interrupted: bool,
     }

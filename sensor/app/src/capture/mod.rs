@@ -1,5 +1,6 @@
 //! The captures that the arguments name, opened: files and standard input, plain or compressed, one or several.
 
+mod block;
 mod classic;
 pub mod error;
 mod file;
@@ -7,6 +8,7 @@ mod foreign;
 mod merge;
 mod ng;
 mod order;
+mod packing;
 mod snoop;
 pub mod source;
 

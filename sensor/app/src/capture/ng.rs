@@ -150,8 +150,8 @@ impl Ng {
         Ok(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
-    /// The packet of an enhanced or obsolete packet block, from the interface of a number: where that stands is all they
-    /// differ in.
+    /// The packet of an enhanced or obsolete packet block, which differ only in where the number of the interface
+    /// stands.
     #[inline]
     fn packet(&mut self, number: u32, whole: &[u8], length: u32, at: usize, found: &mut Found<'_>) -> Result<(), Stop> {
         let whole = whole.first_chunk::<PACKET_HEAD_OCTETS>().ok_or(Stop::Needs(PACKET_HEAD_OCTETS))?;

@@ -162,9 +162,11 @@ fn enhanced(order: Order, interface: u32, stamp: u64, wire: u32, frame: &[u8]) -
     block(order, 6, &body)
 }
 
-/// A small capture of each format, with the octet at which each of its headers, blocks or records ends. Those that end
-/// a frame have `true`.
-fn samples() -> Vec<(&'static str, Vec<(Vec<u8>, bool)>)> {
+/// The octets of a header, block or record, and whether there is a frame in it.
+type Part = (Vec<u8>, bool);
+
+/// A small capture of each format, in its parts.
+fn samples() -> Vec<(&'static str, Vec<Part>)> {
     let mut samples = Vec::new();
     for order in ORDERS {
         samples.push((

@@ -4,7 +4,7 @@ use super::analysis::{Inputs, analyse, name_of, setup, source};
 use super::{DONE, Failure, Outcome, print, read_text, say, shown_path, words};
 use crate::pipeline::Pace;
 use crate::record::Language;
-use crate::record::text::sentence;
+use crate::record::text::filled;
 use crate::record::write::{time, visible};
 use std::fs::File;
 use std::io::Write;
@@ -57,7 +57,8 @@ pub fn run(request: &Request) -> Outcome {
             }
             dangerous = dangerous.saturating_add(1);
             if dangerous <= words::count(LISTED_MAX) {
-                let text = sentence(&alert.finding, &alert.event, request.language.first(), &shared.names);
+                let template = request.language.first().of(alert.finding.text);
+                let text = filled(template, &alert.finding.params, &shared.names);
                 say(&format!(
                     "not learnt: {} {} {}\n",
                     visible(&alert.id.to_string()),

@@ -34,7 +34,7 @@ pub fn run(request: &Request) -> Outcome {
                 let totals = Totals::new(&report.counters, report.assets.len(), untimed);
                 StatsRecord::new(&captures, totals, error.clone()).text()
             } else {
-                words::summary(report, untimed)
+                words::summary(report, untimed) + &words::tables(&report.counters)
             };
             (text, error)
         }

@@ -1,5 +1,6 @@
 //! Counters for people.
 
+use crate::record::totals::rows as rows_of;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use yagura_core::analyzer::Report;
@@ -43,6 +44,23 @@ pub fn summary(report: &Report, frames_without_time: u64) -> String {
             "faults",
             format!("{} of the sensor itself were contained: please report them", grouped(counters.internal)),
         );
+    }
+    text
+}
+
+/// The tables of the protocols' statistics, one row a code.
+pub fn tables(counters: &Counters) -> String {
+    let mut text = String::new();
+    for (protocol, counted) in &counters.protocols {
+        for table in protocol.tables() {
+            let Some(rows) = counted.tables.get(table) else { continue };
+            let _ = writeln!(text, "{} {table}", protocol.name());
+            for (key, n) in rows_of(rows) {
+                let code = key.split(':').next().and_then(|code| code.parse().ok());
+                let name = code.and_then(|code| protocol.operation_name(code, 0)).unwrap_or_default();
+                let _ = writeln!(text, "  {key:<10} {:>12}  {name}", grouped(n));
+            }
+        }
     }
     text
 }

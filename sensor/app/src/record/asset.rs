@@ -199,11 +199,19 @@ pub fn cells(asset: &AssetRecord) -> [String; 13] {
         joined(asset.roles.iter().map(|role| described(role.role, role.protocol)).collect()),
         asset.protocols.join("; "),
         joined(asset.units.iter().map(|unit| format!("{} {}", unit.protocol, unit.unit)).collect()),
-        joined(asset.claims.iter().map(|claim| format!("{}: {} ({})", claim.key, claim.text, claim.source)).collect()),
+        joined(asset.claims.iter().map(claim).collect()),
         asset.first_seen.clone(),
         asset.first_at.frame.to_string(),
         asset.last_seen.clone(),
     ]
+}
+
+/// A claim as a cell has it: `name: PLC-1 (lldp)`; one without a text is its key alone.
+fn claim(claim: &ClaimShape) -> String {
+    match claim.text.as_str() {
+        "" => format!("{} ({})", claim.key, claim.source),
+        text => format!("{}: {text} ({})", claim.key, claim.source),
+    }
 }
 
 /// The heading of a spreadsheet of assets.

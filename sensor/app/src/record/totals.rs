@@ -6,6 +6,7 @@ use super::write::{indented, line};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use yagura_core::counters::{Counters, ProtocolCounters};
+use yagura_parsers::protocols::ProtocolId;
 
 /// Everything that was counted.
 #[derive(Debug, Clone, Serialize)]
@@ -71,7 +72,7 @@ pub struct Totals {
 impl Totals {
     /// Shapes counters.
     pub fn new(counters: &Counters, assets: usize, frames_without_time: u64) -> Self {
-        let protocols = counters.protocols.iter().map(|(id, counted)| (id.name().to_owned(), protocol(counted)));
+        let protocols = counters.protocols.iter().map(|(id, counted)| (id.name().to_owned(), protocol(*id, counted)));
         let alerts = yagura_rules::rule::Severity::ALL.map(|severity| {
             (severity.name().to_owned(), Shape::Unsigned(counters.alerts.get(severity.name()).copied().unwrap_or(0)))
         });
@@ -177,15 +178,20 @@ impl StatsRecord {
     }
 }
 
-fn protocol(counted: &ProtocolCounters) -> Shape {
-    let mut members: Vec<(String, Shape)> = counted
-        .tables
+/// The rows of a table of statistics, codes in the order of numbers, not of letters.
+pub fn rows(table: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    let mut rows: Vec<_> = table.iter().map(|(key, n)| (key.as_str(), *n)).collect();
+    rows.sort_by_cached_key(|(key, _)| key.split(':').map(|n| n.parse::<u64>().ok()).collect::<Vec<_>>());
+    rows
+}
+
+fn protocol(id: ProtocolId, counted: &ProtocolCounters) -> Shape {
+    let mut members: Vec<(String, Shape)> = id
+        .tables()
         .iter()
-        .map(|(name, rows)| {
-            let mut rows: Vec<_> = rows.iter().collect();
-            // Codes in the order of numbers, not of letters.
-            rows.sort_by_cached_key(|(key, _)| key.split(':').map(|n| n.parse::<u64>().ok()).collect::<Vec<_>>());
-            let rows = rows.into_iter().map(|(key, n)| (key.clone(), Shape::Unsigned(*n))).collect();
+        .filter_map(|name| Some((name, counted.tables.get(name)?)))
+        .map(|(name, table)| {
+            let rows = rows(table).into_iter().map(|(key, n)| (key.to_owned(), Shape::Unsigned(n))).collect();
             ((*name).to_owned(), Shape::Object(rows))
         })
         .collect();

@@ -216,8 +216,11 @@ impl Shard {
         let (source_is_client, oriented) =
             if syn { (attempt, Oriented::Handshake) } else { guess(key.transport, source.port, destination.port) };
         let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
-        let (client_mac, server_mac) =
-            if source_is_client { (packet.source_mac, None) } else { (None, packet.source_mac) };
+        let (client_mac, server_mac) = if source_is_client {
+            (packet.source_mac, packet.destination_mac)
+        } else {
+            (packet.destination_mac, packet.source_mac)
+        };
         let facts = Arc::new(Flow {
             id: FlowId(at.number),
             first: at.origin,

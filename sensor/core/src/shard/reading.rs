@@ -220,7 +220,7 @@ impl Hand {
         standing: Standing,
     ) {
         let Standing { stage, request, outside } = standing;
-        let cited = outside.is_some() || stage == Stage::Refused || !is_harmless(verdict, operation.verb);
+        let cited = outside.is_some() || stage == Stage::Refused || is_cited(verdict, operation.verb);
         let asked = matches!(stage, Stage::Requested | Stage::Unasked);
         let mut points: Vec<Point> = Vec::new();
         if operation.verb.changes_process() && asked && (cited || self.learn) {
@@ -255,13 +255,22 @@ impl Hand {
     }
 }
 
-/// Whether nobody needs to be told more than once a minute: what is usual, and, where nobody said what is usual, what
-/// neither changes the process nor endangers the controller.
-fn is_harmless(verdict: Verdict, verb: Verb) -> bool {
+/// Whether the judge needs to hear of it once only (in a minute): what is usual, and what nobody has an opinion on, since
+/// that is alerted once at most; what endangers the controller is told each time.
+fn is_told_once(verdict: Verdict, verb: Verb) -> bool {
     match verdict {
         Verdict::Usual(_) => true,
-        Verdict::Unknown => !verb.changes_process() && !verb.is_dangerous(),
+        Verdict::Unknown => !verb.is_dangerous(),
         Verdict::Forbidden(_) | Verdict::Unusual(..) => false,
+    }
+}
+
+/// Whether an alert may cite it, so that its fields are worth keeping.
+fn is_cited(verdict: Verdict, verb: Verb) -> bool {
+    match verdict {
+        Verdict::Usual(_) => false,
+        Verdict::Unknown => verb.changes_process() || verb.is_dangerous(),
+        Verdict::Forbidden(_) | Verdict::Unusual(..) => true,
     }
 }
 

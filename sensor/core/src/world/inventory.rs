@@ -130,7 +130,13 @@ impl Inventory {
     /// A device was seen with a MAC address. Answers a conflict where another held the address.
     ///
     /// ARP and DHCP say whose an address is; an IP packet says only who carried it, which a router does for many.
-    pub fn hold(&mut self, key: AssetKey, mac: MacAddr, source: &'static str, frame: FrameRef) -> Option<AddressConflict> {
+    pub fn hold(
+        &mut self,
+        key: AssetKey,
+        mac: MacAddr,
+        source: &'static str,
+        frame: FrameRef,
+    ) -> Option<AddressConflict> {
         let AssetKey::Ip(scope, address) = key else {
             self.attach(key, mac, source, frame);
             return None;
@@ -163,15 +169,41 @@ impl Inventory {
                     (true, false) => return None,
                     _ => None,
                 }
-                .map(|before_frame| AddressConflict { asset: key, before: held, before_frame, after: mac })
+                .map(|before_frame| AddressConflict {
+                    asset: key,
+                    before: held,
+                    before_frame,
+                    after: mac,
+                })
             }
             _ => None,
         };
+        if said {
+            self.unite(AssetKey::Mac(scope, mac), key);
+        }
         if before.is_none_or(|(held, held_said, _)| held != mac || (said && !held_said)) {
             self.holders.insert(key, (mac, said, frame));
         }
         self.attach(key, mac, source, frame);
         conflict
+    }
+
+    /// A device that was known by its MAC address only turns out to have an IP address: what was known of it moves there.
+    fn unite(&mut self, from: AssetKey, to: AssetKey) {
+        if !self.assets.contains_key(&to) {
+            return;
+        }
+        let Some(before) = self.assets.remove(&from) else { return };
+        self.idle.remove(&(before.last_time, from));
+        for ((name, text), claim) in before.claims {
+            self.claim(to, claim.source, name, &text, claim.frame);
+        }
+        if let Some(asset) = self.assets.get_mut(&to)
+            && before.first_time < asset.first_time
+        {
+            asset.first = before.first;
+            asset.first_time = before.first_time;
+        }
     }
 
     /// A MAC address turns out to be a router's: the addresses that it carried are not its own.
@@ -298,6 +330,19 @@ mod tests {
         assert!(inventory.assets().values().all(|asset| asset.macs.is_empty()));
         assert_eq!(inventory.hold(ip(1), mac(201), "ip", FRAME), None);
         assert_eq!(inventory.hold(ip(1), mac(200), "ip", FRAME), None, "what a router carries proves nothing");
+    }
+
+    #[test]
+    fn a_device_that_gets_an_address_stays_one_device() {
+        let mut inventory = inventory(100);
+        let bare = AssetKey::Mac(Scope::default(), mac(1));
+        inventory.see(bare, FRAME, Timestamp(1));
+        inventory.claim(bare, "dhcp", "name", b"hmi", FRAME);
+        inventory.see(ip(1), FRAME, Timestamp(2));
+        inventory.hold(ip(1), mac(1), "arp", FRAME);
+        assert_eq!(inventory.assets().len(), 1);
+        let asset = &inventory.assets()[&ip(1)];
+        assert!(asset.first_time == Timestamp(1) && asset.claims.keys().any(|(name, _)| *name == "name"));
     }
 
     #[test]
