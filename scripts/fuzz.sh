@@ -50,7 +50,7 @@ run() {
     esac
     mkdir -p "$corpus/$target" "$crashes"
     # No allocation is looked for that the sensor could be made to ask for: the whole process has 512 MiB.
-    TMPDIR=$memory "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=1 \
+    RUST_BACKTRACE=0 TMPDIR=$memory "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -rss_limit_mb=512 -timeout=1 \
         -use_value_profile=1 -max_len=$longest -len_control=20 -print_final_stats=1 "${options[@]}" \
         -artifact_prefix="$crashes/$target-" "$corpus/$target" "$seeds/$target" >"$logs/$target" 2>&1 \
         || touch "$logs/$target.failed"
@@ -71,7 +71,7 @@ for target in "${targets[@]}"; do
     if [ -e "$logs/$target.failed" ]; then
         failed=1
         echo "$target FAILED:" >&2
-        grep -v '^#\|^stat::\|^INFO\|^	NEW_FUNC' "$logs/$target" | tail -n 40 >&2
+        grep -v '^#\|^stat::\|^INFO\|^WARNING\|^NOTE\|^	NEW_FUNC' "$logs/$target" | tail -n 40 >&2
     fi
 done
 exit $failed

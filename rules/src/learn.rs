@@ -28,8 +28,8 @@ type Written = BTreeMap<u32, (f64, f64)>;
 
 /// Learns what is usual.
 ///
-/// It learns devices that were heard, conversations that were answered, operations that were not only refused, and the
-/// values written. It never learns dangerous operations, nor what the policy forbids. The default learner keeps
+/// It learns devices that were heard, conversations that were answered, operations (writes that were only refused are
+/// none), and the values written. It never learns dangerous operations, nor what the policy forbids. The default learner keeps
 /// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Learner {
@@ -97,7 +97,8 @@ impl Learner {
         for (key, intervals) in self.operations {
             let kept: Vec<(u32, u32)> = intervals
                 .into_iter()
-                .filter(|(_, seen)| seen.answered || !seen.refused)
+                // A read that is always refused is an old habit; a write that is always refused is an attempt.
+                .filter(|(_, seen)| seen.answered || !seen.refused || !key.verb.changes_process())
                 .map(|(interval, _)| interval)
                 .collect();
             if !kept.is_empty() {
@@ -369,21 +370,24 @@ values = [
     }
 
     #[test]
-    fn what_was_only_refused_is_not_learnt() {
-        let read = |first| operation(Verb::Read, 3, first, 1);
+    fn writes_that_were_only_refused_are_not_learnt() {
+        let write = |first| operation(Verb::Write, 6, first, 1);
         let baseline = operations([
-            fact(read(1), Stage::Requested, &[]),
-            fact(read(1), Stage::Refused, &[]),
+            fact(write(1), Stage::Requested, &[]),
+            fact(write(1), Stage::Refused, &[]),
             // Refused once, answered once.
-            fact(read(3), Stage::Refused, &[]),
-            fact(read(3), Stage::Answered, &[]),
+            fact(write(3), Stage::Refused, &[]),
+            fact(write(3), Stage::Answered, &[]),
             // Its answer is not seen: half a mirror.
-            fact(read(5), Stage::Requested, &[]),
+            fact(write(5), Stage::Requested, &[]),
             // Its request is not seen.
-            fact(read(7), Stage::Unasked, &[]),
-            fact(operation(Verb::Read, 4, 1, 1), Stage::Refused, &[]),
+            fact(write(7), Stage::Unasked, &[]),
+            fact(operation(Verb::Write, 5, 1, 1), Stage::Refused, &[]),
         ]);
         assert_eq!(intervals(&baseline), [(3, 3), (5, 5), (7, 7)]);
+        // A read that is always refused is an old habit of somebody's.
+        let read = fact(operation(Verb::Read, 3, 9, 1), Stage::Refused, &[]);
+        assert_eq!(intervals(&operations([read])), [(9, 9)]);
     }
 
     #[test]

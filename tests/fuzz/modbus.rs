@@ -1,5 +1,5 @@
 //! Any octets as a stream of Modbus, in both directions and dialects: read whole and in pieces, with every question
-//! that a message can be asked.
+//! that a message can be asked. In step, the way a stream is cut changes nothing.
 #![no_main]
 
 use fuzz::Octets;
@@ -125,8 +125,12 @@ fuzz_target!(|data: &[u8]| {
         pending.drain(..now);
         used_in_pieces += now;
     }
-    assert_eq!(whole, pieces, "the way a stream is cut changes what is read");
-    assert_eq!(used, used_in_pieces);
+    // RTU frames have no header, and where a lost header is looked for, what is there decides: both depend on the cut.
+    let in_step = how & 5 == 0 && !whole.iter().chain(&pieces).any(|seen| matches!(seen, Seen::Skipped(_)));
+    if in_step {
+        assert_eq!(whole, pieces, "the way a stream is cut changes what is read");
+        assert_eq!(used, used_in_pieces);
+    }
 
     let _ = Modbus::probe(stream, how & 8 != 0);
     let _ = identify(stream, how & 8 != 0, &[502]);

@@ -34,6 +34,7 @@ fuzz_target!(|text: &str| {
             assert!(!problems.is_empty(), "refused without a word");
             assert!(problems.len() <= PROBLEMS_MAX);
             for problem in &problems {
+                assert!(!problem.to_string().is_empty());
                 assert!(!problem.one_line().contains('\n'));
             }
         }

@@ -204,7 +204,7 @@ pub(crate) const WANTED: &[Wanted] = &[
     row("D20", "an application is stopped or initialised", DNP3),
     row("D21", "a device is told not to report by itself", DNP3),
     row("D22", "a device is told to listen only", built(&["controller_dangerous"])),
-    row("D23", "counters and diagnoses are wiped", State::Built(&["operation_new"], "against a baseline")),
+    row("D23", "counters and diagnoses are wiped", built(&["operation_new"])),
     row("D24", "a stranger sets the time", DNP3_IEC104),
     row("D25", "a command to everybody", State::Built(&["write_unusual"], "Modbus unit identifier 0")),
     row("D26", "files are moved", State::Built(&["controller_dangerous", "operation_new"], "Modbus file records")),

@@ -1,15 +1,19 @@
 //! Alert on an operation that the baseline does not know of a client, and that neither writes nor endangers the
 //! controller.
 
-use super::wording::{basis, ends, finding, operation, spoken, target};
+use super::wording::{basis, client, ends, finding, operation, server, spoken, target};
+use crate::facts::asset::AssetKey;
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
 use crate::facts::flow::Flow;
+use crate::memory::Bounded;
 use crate::norm::{Novelty, Verdict};
 use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
 use std::sync::Arc;
+use yagura_parsers::message::Verb;
 
 /// The catalogue's line.
-pub const RULE: Registration = Registration { card: &CARD, build: |_, _| Box::new(OperationNew) };
+pub const RULE: Registration =
+    Registration { card: &CARD, build: |_, memory| Box::new(OperationNew { known: Bounded::new(memory) }) };
 
 static CARD: Card = Card {
     id: "OT-0005",
@@ -23,11 +27,12 @@ static CARD: Card = Card {
     ],
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
     what: Text {
-        en: "A client that is known to speak with this server used a unit identifier, a verb, a function code or \
-             addresses that the baseline does not know between these two. Writes and dangerous operations have \
-             detections of their own.",
-        ja: "既知のクライアントが、ベースラインにないユニット識別子・操作種別・ファンクションコード・アドレスを使いま\
-             した。書き込みと危険な操作は別の検知項目で扱います。",
+        en: "A client used a unit identifier, a verb, a function code or addresses that the baseline does not know \
+             between it and the server. Writes and dangerous operations have detections of their own. Without a \
+             baseline only what changes the settings or counters of a device is told, as low.",
+        ja: "クライアントが、ベースラインにないユニット識別子・操作種別・ファンクションコード・アドレスを使いました。\
+             書き込みと危険な操作は別の検知項目で扱います。ベースラインがない場合は、機器の設定やカウンターを変える操\
+             作だけを深刻度「低」で通知します。",
     },
     why: Text {
         en: "Masters ask the same questions every cycle. A new question is how somebody who holds an operator station \
@@ -57,10 +62,18 @@ static NEW_WITHOUT_TARGET: Text = Text {
     ja: "{client} が {server} のユニット {unit} に {operation} を送りました（新規: {novelty}）",
 };
 
-#[cfg(test)]
-pub(super) const TEXTS: &[&Text] = &[&NEW, &NEW_WITHOUT_TARGET];
+static CONFIGURED: Text = Text {
+    en: "{client} sent {operation} to unit {unit} at {server}, which changes how the device works",
+    ja: "{client} が {server} のユニット {unit} に、機器の動作を変える {operation} を送りました",
+};
 
-struct OperationNew;
+#[cfg(test)]
+pub(super) const TEXTS: &[&Text] = &[&NEW, &NEW_WITHOUT_TARGET, &CONFIGURED];
+
+struct OperationNew {
+    /// What changed a device without a baseline, told once for each.
+    known: Bounded<(AssetKey, AssetKey, u16, u16, u16), ()>,
+}
 
 impl Rule for OperationNew {
     fn interest(&self) -> Interest {
@@ -69,23 +82,57 @@ impl Rule for OperationNew {
 
     fn observe(&mut self, event: &Event, _scene: Scene<'_>, found: &mut Vec<Finding>) {
         if let (EventKind::Operation(fact), Some(flow)) = (&event.kind, &event.flow) {
-            found.extend(judge(flow, fact));
+            if !matches!(fact.stage, Stage::Requested | Stage::Unasked) {
+                return;
+            }
+            match fact.verdict {
+                Verdict::Unusual(novelty, _) => found.extend(unusual(flow, fact, novelty)),
+                Verdict::Unknown => found.extend(self.unknown(flow, fact)),
+                Verdict::Usual(_) | Verdict::Forbidden(_) => {}
+            }
         }
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.known.evicted()
     }
 }
 
-fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
+impl OperationNew {
+    /// Where no file says what is usual, reading is not worth a word, and changing the device is.
+    fn unknown(&mut self, flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
+        let done = &fact.operation;
+        if done.verb != Verb::Configure
+            || !self.known.first((client(flow), server(flow), done.unit, done.code, done.sub))
+        {
+            return None;
+        }
+        let subject = format!("{}/{}/{}/{}", ends(flow), spoken(flow), done.unit, done.verb.name());
+        let params = vec![
+            ("operation", operation(flow, done)),
+            ("verb", Param::Word(done.verb.name())),
+            ("unit", Param::Number(u64::from(done.unit))),
+        ];
+        let mut finding = finding(&CONFIGURED, flow, subject, basis(fact.verdict), params);
+        finding.severity = Some(Severity::Low);
+        Some(finding)
+    }
+}
+
+fn unusual(flow: &Arc<Flow>, fact: &OperationFact, novelty: Novelty) -> Option<Finding> {
     let verb = fact.operation.verb;
-    let Verdict::Unusual(novelty, _) = fact.verdict else { return None };
-    if verb.changes_process() || verb.is_dangerous() || !matches!(fact.stage, Stage::Requested | Stage::Unasked) {
+    if verb.changes_process() || verb.is_dangerous() {
         return None;
     }
     let unit = fact.operation.unit;
     // A sweep must not become as many subjects as it has steps.
     let detail = match novelty {
-        Novelty::Conversation => return None, // Told by the conversation.
+        // That a stranger reads was told by the conversation; that he does more was not.
+        Novelty::Conversation if matches!(verb, Verb::Read | Verb::Report | Verb::Session) => return None,
         Novelty::Unit => "unit".to_owned(),
-        Novelty::Verb | Novelty::Code | Novelty::Addresses => format!("{unit}/{}/{}", verb.name(), novelty.name()),
+        Novelty::Conversation | Novelty::Verb | Novelty::Code | Novelty::Addresses => {
+            format!("{unit}/{}/{}", verb.name(), novelty.name())
+        }
     };
     let subject = format!("{}/{}/{detail}", ends(flow), spoken(flow));
     let mut params = vec![
@@ -139,8 +186,26 @@ mod tests {
     fn an_operation_without_addresses_is_told_too() {
         let identify = Operation { verb: Verb::Identify, code: 17, sub: 0, unit: 1, target: None };
         assert_eq!(told(asked(identify, unusual(Novelty::Verb))).unwrap().text, &NEW_WITHOUT_TARGET);
+    }
+
+    #[test]
+    fn what_changes_a_device_is_told_without_a_baseline_once_and_milder() {
         let configure = Operation { verb: Verb::Configure, code: 8, sub: 10, unit: 1, target: None };
-        assert!(told(asked(configure, unusual(Novelty::Verb))).is_some());
+        assert_eq!(told(asked(configure, unusual(Novelty::Verb))).unwrap().severity, None);
+        let bench = Bench::new();
+        let mut rule = build(&RULE);
+        let flow = flow("10.20.0.5", "10.20.1.9", 502);
+        let mut told = || bench.tell(&mut *rule, 0, &flow, kind(asked(configure, Verdict::Unknown)));
+        let found = told();
+        assert_eq!((found[0].text, found[0].severity, found[0].basis), (&CONFIGURED, Some(Severity::Low), Basis::None));
+        assert!(told().is_empty());
+    }
+
+    #[test]
+    fn a_stranger_who_does_more_than_read_is_told() {
+        let diagnose = Operation { verb: Verb::Diagnose, code: 7, sub: 0, unit: 1, target: None };
+        let finding = told(asked(diagnose, unusual(Novelty::Conversation))).unwrap();
+        assert_eq!(finding.subject, "10.20.0.5>10.20.1.9/modbus/1/diagnose/conversation");
     }
 
     #[test]

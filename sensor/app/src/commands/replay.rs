@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use yagura_core::counters::Counters;
 use yagura_rules::rule::Severity;
 
 /// In which format records are written.
@@ -61,13 +62,24 @@ pub fn run(request: &Request) -> Outcome {
     }
     let shared = source(&policy, &captures, request.language, None);
     let mut worst: Option<Severity> = None;
-    let analysis = analyse(&request.inputs, setup(&policy), request.pace, &stop, &mut |alerts| {
+    let opened = analyse(&request.inputs, setup(&policy), request.pace, &stop, &mut |alerts| {
         for alert in &alerts {
             worst = worst.max(Some(alert.severity));
             output.line(&if native { AlertRecord::line(alert, &shared) } else { EveRecord::line(alert, &shared) });
         }
         output.flush();
-    })?;
+    });
+    let analysis = match opened {
+        Ok(analysis) => analysis,
+        Err(failure) => {
+            // The lines that were begun have their end all the same.
+            if let (Failure::World(error), true) = (&failure, native) {
+                output.line(&SummaryRecord::new(Totals::new(&Counters::default(), 0, 0), Some(error.clone())).line());
+            }
+            output.finish()?;
+            return Err(failure);
+        }
+    };
     let error = analysis.error();
     if native {
         if request.assets {

@@ -181,8 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_told() {
-        let mut report = Report::default();
-        report.counters = Counters {
+        let counters = Counters {
             gaps: 2,
             gap_octets: 3_000,
             repeats: 1,
@@ -193,6 +192,7 @@ mod tests {
             undecoded_other: 1,
             ..Counters::default()
         };
+        let report = Report { counters, ..Report::default() };
         let text = summary(&report, 1);
         for part in [
             "2 high; 1 repeat counted",

@@ -15,7 +15,7 @@ use yagura_rules::facts::event::{
     AddressConflict, Event, EventId, EventKind, FieldValue, FrameRef, MalformedFact, OperationFact, Outside, Sighting,
     Stage,
 };
-use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, FlowSummary, Oriented, Transport};
+use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::{Basis, Line, Norm, Novelty, Verdict};
 use yagura_rules::rule::{Card, Cited, Finding, Param, Severity, Technique, Text};
@@ -192,12 +192,12 @@ pub(super) fn events() -> Vec<Event> {
         EventKind::FlowOpened { attempt: true },
         EventKind::FlowAnswered,
         EventKind::FlowRefused,
-        EventKind::FlowClosed(Box::new(FlowSummary::default())),
+        EventKind::FlowClosed(Box::default()),
         EventKind::Identified,
         EventKind::Stranger("modbus"),
         EventKind::Operation(Box::new(operation())),
         EventKind::Operation(Box::new(answered)),
-        EventKind::Malformed(Box::new(MalformedFact { direction: Direction::ToClient, error, fields: Box::new([]) })),
+        EventKind::Malformed(Box::new(MalformedFact { direction: Direction::ToClient, error, fields: Box::default() })),
         EventKind::Gap { direction: Direction::ToServer, octets: 9 },
         EventKind::StreamConflict { direction: Direction::ToServer },
         EventKind::FragmentConflict { source: address("10.0.0.1"), destination: address("fe80::1") },

@@ -183,7 +183,7 @@ impl Hand {
         };
         // What nobody needs to hear of again; while learning, every address and every value written counts.
         let harmless =
-            !refused && outside.is_none() && is_harmless(verdict, operation.verb) && !(self.learn && written);
+            !refused && outside.is_none() && is_told_once(verdict, operation.verb) && !(self.learn && written);
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
         let settled = harmless && talk.told.verdict(&kind, minute).is_some();
         if self.is_watched(heard.at) {
