@@ -23,8 +23,11 @@ struct Seen {
     answered: bool,
 }
 
-/// The least and greatest values written, by address.
-type Written = BTreeMap<u32, (f64, f64)>;
+/// Writes of an address that a range is learnt from: fewer say little of what is usual.
+const WRITES_MIN: u32 = 8;
+
+/// The least and greatest values written, and how often, by address.
+type Written = BTreeMap<u32, (f64, f64, u32)>;
 
 /// Learns what is usual.
 ///
@@ -106,8 +109,11 @@ impl Learner {
             }
         }
         for (key, written) in self.values {
-            let range = |(address, (min, max))| ValueRange { first: address, last: address, min, max };
-            baseline.values.insert(key, written.into_iter().map(range).collect());
+            let often = written.into_iter().filter(|(_, (.., times))| *times >= WRITES_MIN);
+            let ranges: Vec<_> = often.map(|(address, (min, max, _))| widened(address, min, max)).collect();
+            if !ranges.is_empty() {
+                baseline.values.insert(key, ranges);
+            }
         }
         baseline.settle();
         baseline.condense();
@@ -215,12 +221,21 @@ impl Learner {
             return;
         }
         let known = self.values.get_mut(&key).and_then(|written| written.get_mut(&address));
-        if let Some((min, max)) = known {
+        if let Some((min, max, times)) = known {
             (*min, *max) = (min.min(value), max.max(value));
+            *times = times.saturating_add(1);
         } else if self.room() {
-            self.values.entry(key).or_default().insert(address, (value, value));
+            self.values.entry(key).or_default().insert(address, (value, value, 1));
         }
     }
+}
+
+/// The range of an address whose values were seen between two extremes: half as wide again on each side, since a sample
+/// seldom holds the extremes of what it is of. A value that never changed may not change.
+fn widened(address: u32, min: f64, max: f64) -> ValueRange {
+    let margin = ((max - min) / 2.0).ceil();
+    let least = if min >= 0.0 { (min - margin).max(0.0) } else { min - margin };
+    ValueRange { first: address, last: address, min: least, max: max + margin }
 }
 
 /// Whether an address is one device's own.
@@ -325,7 +340,9 @@ mod tests {
             events.push(event(Some(modbus.clone()), EventKind::Operation(Box::new(fact))));
         }
         let write = fact(operation(Verb::Write, 16, 5, 2), Stage::Requested, &[(5, 1.0), (6, 1.0)]);
-        events.push(event(Some(modbus.clone()), EventKind::Operation(Box::new(write))));
+        for _ in 0..WRITES_MIN {
+            events.push(event(Some(modbus.clone()), EventKind::Operation(Box::new(write.clone()))));
+        }
         events.push(event(Some(modbus), summary([5, 5], [50, 50], true)));
         let text = learn(events).to_toml();
         let (_, facts) = text.split_once("schema = 1\n").unwrap();
@@ -421,6 +438,9 @@ values = [
         let write = |points: &[(u32, f64)]| fact(operation(Verb::Write, 16, 0, 4), Stage::Requested, points);
         let baseline = operations([
             write(&[(0, 5.0), (1, 5.0), (2, 9.0), (3, f64::NAN)]),
+            write(&[(2, 9.0), (2, 9.0), (2, 9.0), (2, 9.0), (2, 9.0), (2, 9.0), (2, 9.0), (4, 4.0), (4, 4.0)]),
+            write(&[(0, 4.0), (0, 4.0), (0, 4.0), (0, 4.0), (0, 4.0), (0, 4.0)]),
+            write(&[(1, 4.0), (1, 4.0), (1, 4.0), (1, 4.0), (1, 4.0), (1, 4.0)]),
             write(&[(0, -1.0), (1, -1.0), (9, f64::INFINITY)]),
             // What is read, and what an answer repeats, is not a written value.
             fact(operation(Verb::Read, 3, 0, 1), Stage::Requested, &[(0, 1000.0)]),
@@ -430,7 +450,7 @@ values = [
         assert_eq!(
             ranges,
             [
-                ValueRange { first: 0, last: 1, min: -1.0, max: 5.0 },
+                ValueRange { first: 0, last: 1, min: -4.0, max: 8.0 },
                 ValueRange { first: 2, last: 2, min: 9.0, max: 9.0 }
             ]
         );

@@ -327,8 +327,8 @@ impl Norm {
     }
 
     /// The range that a value leaves, whoever put it there. Limits hold for what is written and for what is read;
-    /// learnt values only for what is written, and only at addresses that were written before. A value that is no
-    /// number is outside.
+    /// learnt values only for what is written, at addresses that were written before and that no limit is about. A value
+    /// that is no number is outside.
     pub fn outside(&self, pair: PairNorm, unit: u16, point: &Point, written: bool) -> Option<Outside> {
         let server = at(&self.servers, pair.ranges)?;
         if !written && !server.reads {
@@ -346,11 +346,12 @@ impl Norm {
                 continue;
             }
             let inside = range.min <= value && value <= range.max;
-            let outside = Outside { point: *point, min: range.min, max: range.max, line: range.line };
+            let (min, max) = (range.min, range.max);
+            let outside = Outside { point: *point, min, max, learnt: !range.limit, line: range.line };
             match (range.limit, inside) {
                 (true, false) => return Some(outside),
-                (true, true) => {}
-                (false, true) => usual = true,
+                // What people allow is allowed, whatever was usual.
+                (true, true) | (false, true) => usual = true,
                 (false, false) => learnt = Some(outside),
             }
         }
@@ -1100,8 +1101,11 @@ limit = [
         };
         let real = PointValue::Real;
         assert_eq!(said("10.0.0.9", 1, 10, real(50.0), true), None);
-        assert_eq!(said("10.0.0.9", 1, 10, PointValue::Unsigned(51), true), Some((0.0, 50.0, number(3))));
-        assert_eq!(said("10.0.0.9", 1, 10, real(-1.0), true), Some((0.0, 50.0, number(3))));
+        assert_eq!(
+            said("10.0.0.9", 1, 10, PointValue::Unsigned(51), true),
+            None,
+            "a limit allows what was never learnt"
+        );
         assert_eq!(said("10.0.0.9", 1, 10, real(51.0), false), None, "learnt values say nothing of reads");
         assert_eq!(said("10.0.0.9", 1, 10, real(91.0), false), Some((-10.0, 90.5, number(7))));
         assert_eq!(said("10.0.0.9", 1, 10, real(91.0), true), Some((-10.0, 90.5, number(7))), "the limit comes first");
@@ -1117,7 +1121,7 @@ limit = [
         assert!(!norm.watches_values(pair("10.0.0.7")) && !norm.watches_reads(pair("10.0.0.7")));
         let coil = |value| Point { space: "coil", address: 0, value: PointValue::Bit(value) };
         assert_eq!(norm.outside(pair("10.0.0.8"), 1, &coil(true), true), None);
-        assert!(norm.outside(pair("10.0.0.8"), 1, &coil(false), true).is_some());
+        assert!(norm.outside(pair("10.0.0.8"), 1, &coil(false), true).is_some_and(|outside| outside.learnt));
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Interest {
     pub const ASSET: Self = Self(1 << 6);
     /// `LimitReached`.
     pub const LIMIT: Self = Self(1 << 7);
-    /// `Tick`.
+    /// `Tick`, `End`.
     pub const TICK: Self = Self(1 << 8);
 
     /// Both.
@@ -216,7 +216,7 @@ impl Interest {
             K::Sighting(_) => Self::SIGHTING,
             K::AssetSeen(_) | K::AddressConflict(_) => Self::ASSET,
             K::LimitReached(_) => Self::LIMIT,
-            K::Tick => Self::TICK,
+            K::Tick | K::End => Self::TICK,
         }
     }
 }

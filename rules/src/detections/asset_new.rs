@@ -4,12 +4,14 @@ use super::wording::place;
 use crate::baseline::Device;
 use crate::facts::asset::AssetKey;
 use crate::facts::event::{Event, EventKind};
+use crate::facts::time::Timestamp;
 use crate::norm::{Approval, Basis};
-use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
+use crate::rule::{Card, Cited, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
+use std::collections::VecDeque;
 use yagura_parsers::packet::link::MacAddr;
 
 /// The catalogue's line.
-pub const RULE: Registration = Registration { card: &CARD, build: |_, _| Box::new(AssetNew::default()) };
+pub const RULE: Registration = Registration { card: &CARD, build: |_, limit| Box::new(AssetNew::new(limit)) };
 
 static CARD: Card = Card {
     id: "OT-0001",
@@ -74,19 +76,56 @@ static EXPIRED: Text = Text {
 #[cfg(test)]
 pub(super) const TEXTS: &[&Text] = &[&UNLISTED, &PENDING, &BLOCKED, &EXPIRED];
 
-/// Every device is announced once by its event, so nothing need be remembered.
-#[derive(Default)]
+/// A device that asks for an address (DHCP, an ARP probe) is given so long to get one, in ns: it is judged by its address
+/// then, and told once.
+const ADDRESS_NS: u64 = 5_000_000_000;
+
+/// A device without an address, and the event that showed it.
+#[derive(Clone, Copy)]
+struct Nameless {
+    key: AssetKey,
+    since: Timestamp,
+    cited: Cited,
+}
+
 struct AssetNew {
     unjudged: u64,
+    /// Devices that may get an address yet, in the order of their events; at most `limit`.
+    nameless: VecDeque<Nameless>,
+    limit: usize,
 }
 
 impl Rule for AssetNew {
     fn interest(&self) -> Interest {
-        Interest::ASSET
+        Interest::ASSET.and(Interest::TICK)
     }
 
     fn observe(&mut self, event: &Event, scene: Scene<'_>, found: &mut Vec<Finding>) {
-        let EventKind::AssetSeen(key) = event.kind else { return };
+        let key = match event.kind {
+            EventKind::AssetSeen(key) => key,
+            EventKind::Tick => {
+                self.tick(event, scene, found);
+                return;
+            }
+            EventKind::End => {
+                while !self.nameless.is_empty() {
+                    self.next_nameless(event, scene, found);
+                }
+                return;
+            }
+            _ => return,
+        };
+        if let AssetKey::Mac(_, mac) = key {
+            let claim = scene.assets.asset(&key).and_then(|asset| asset.macs.get(&mac));
+            if claim.is_some_and(|claim| claim.source != "link") {
+                let nameless = Nameless { key, since: event.time, cited: Cited::event(event) };
+                self.nameless.push_back(nameless);
+                if self.nameless.len() > self.limit {
+                    self.next_nameless(event, scene, found);
+                }
+                return;
+            }
+        }
         let (address, mac) = match key {
             AssetKey::Ip(_, address) => {
                 let vouches = |mac: MacAddr, source: &str| source != "ip" || is_known_by_mac_alone(scene, mac);
@@ -107,6 +146,29 @@ impl Rule for AssetNew {
 }
 
 impl AssetNew {
+    fn new(limit: usize) -> Self {
+        Self { unjudged: 0, nameless: VecDeque::new(), limit }
+    }
+
+    /// Those that have waited long enough; where the clock went back, they have too.
+    fn tick(&mut self, event: &Event, scene: Scene<'_>, found: &mut Vec<Finding>) {
+        while self.nameless.front().is_some_and(|first| event.time.0.abs_diff(first.since.0) >= ADDRESS_NS) {
+            self.next_nameless(event, scene, found);
+        }
+    }
+
+    /// Judges the first by its MAC address, unless it has got an address since, and is another asset now.
+    fn next_nameless(&mut self, event: &Event, scene: Scene<'_>, found: &mut Vec<Finding>) {
+        let Some(Nameless { key, cited, .. }) = self.nameless.pop_front() else { return };
+        let AssetKey::Mac(_, mac) = key else { return };
+        if scene.assets.asset(&key).is_none() {
+            return;
+        }
+        let approval = scene.norm.approval(None, Some(mac), event.time);
+        let finding = self.judge(key, approval, event, scene);
+        found.extend(finding.map(|finding| Finding { earlier: vec![cited], ..finding }));
+    }
+
     fn judge(&mut self, key: AssetKey, approval: Approval, event: &Event, scene: Scene<'_>) -> Option<Finding> {
         let (text, severity, basis) = match approval {
             Approval::Approved(_) => return None,
@@ -153,11 +215,12 @@ fn is_known_by_mac_alone(scene: Scene<'_>, mac: MacAddr) -> bool {
 mod tests {
     use super::*;
     use crate::detections::testing::{Bench, LINE, build, key, mac};
+    use yagura_parsers::packet::Scope;
 
     fn judged(approval: Approval) -> (Option<Finding>, u64) {
         let mut bench = Bench::new();
         bench.add(key("10.20.0.66"), &[(mac(66), "arp")]);
-        let mut rule = AssetNew::default();
+        let mut rule = AssetNew::new(8);
         let event = bench.event(0, None, EventKind::AssetSeen(key("10.20.0.66")));
         (rule.judge(key("10.20.0.66"), approval, &event, bench.scene()), rule.unjudged())
     }
@@ -206,6 +269,33 @@ mod tests {
         assert_eq!(told("10.20.0.6", 99, "arp"), 1);
         assert_eq!((told("10.20.0.7", 7, "arp"), told("10.20.0.7", 7, "ip")), (0, 0), "known by its MAC address alone");
         assert_eq!(told("8.8.8.8", 1, "ip"), 1, "a router does not vouch for what is behind it");
+    }
+
+    #[test]
+    fn a_device_that_asks_for_an_address_is_judged_by_the_one_it_gets() {
+        let site = "assets = [{ address = \"10.20.0.5\" }]";
+        let bare = |last| AssetKey::Mac(Scope::default(), mac(last));
+        let mut bench = Bench::with_site(site);
+        bench.add(bare(1), &[(mac(1), "dhcp")]);
+        bench.add(bare(3), &[(mac(3), "link")]);
+        let mut rule = build(&RULE);
+        let shows = |rule: &mut dyn Rule, bench: &Bench, second, kind| {
+            bench
+                .show(rule, &bench.event(second, None, kind))
+                .into_iter()
+                .map(|found| found.subject)
+                .collect::<Vec<_>>()
+        };
+        // Two ask; one gets an address, and is no asset of its own any more.
+        assert!(shows(&mut *rule, &bench, 0, EventKind::AssetSeen(bare(1))).is_empty());
+        bench.add(bare(2), &[(mac(2), "arp")]);
+        assert!(shows(&mut *rule, &bench, 0, EventKind::AssetSeen(bare(2))).is_empty());
+        bench.forget(&bare(2));
+        assert!(shows(&mut *rule, &bench, 4, EventKind::Tick).is_empty());
+        assert_eq!(shows(&mut *rule, &bench, 5, EventKind::Tick), ["02:00:00:00:00:01"]);
+        assert!(shows(&mut *rule, &bench, 9, EventKind::Tick).is_empty());
+        // Who speaks something other than IP has none to get.
+        assert_eq!(shows(&mut *rule, &bench, 9, EventKind::AssetSeen(bare(3))), ["02:00:00:00:00:03"]);
     }
 
     #[test]

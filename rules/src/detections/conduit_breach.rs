@@ -1,7 +1,7 @@
 //! Alert on traffic between zones that no conduit allows.
 
 use super::waiting::{Attempts, Conversations, Settled, conversation};
-use super::wording::{basis, client, ends, finding, is_group, operation, server, spoken};
+use super::wording::{basis, client, ends, finding, operation, server, spoken};
 use crate::facts::asset::AssetKey;
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
 use crate::facts::flow::{Flow, Transport};
@@ -191,7 +191,7 @@ impl Rule for ConduitBreach {
                 }
             }
             (EventKind::FlowOpened { attempt: false }, Some(flow))
-                if flow.transport != Transport::Tcp && !is_group(flow) =>
+                if flow.transport != Transport::Tcp && !flow.is_to_group() =>
             {
                 found.extend(self.tried(&SENT, flow, conversation(scene, flow)));
             }

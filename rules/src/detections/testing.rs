@@ -62,6 +62,11 @@ impl Bench {
         }
     }
 
+    /// Takes a device off the bench.
+    pub(crate) fn forget(&mut self, key: &AssetKey) {
+        self.assets.remove(key);
+    }
+
     /// Puts a device on the bench.
     pub(crate) fn add(&mut self, key: AssetKey, macs: &[(MacAddr, &'static str)]) {
         let frame = FrameRef { capture: 0, frame: 1 };

@@ -78,7 +78,11 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact, outside: &Outside) -> Option<Fi
     let unit = fact.operation.unit;
     let at = format!("{}/{unit}/{}/{}", place(&server(flow)), point.space, point.address);
     let (text, subject, severity) = match (is_written, fact.stage) {
-        (true, Stage::Requested | Stage::Unasked) => (&WRITTEN, format!("{at}/written"), Severity::High),
+        // People's limits are about the process; what was learnt is only what was seen so far.
+        (true, Stage::Requested | Stage::Unasked) => {
+            let severity = if outside.learnt { Severity::Medium } else { Severity::High };
+            (&WRITTEN, format!("{at}/written"), severity)
+        }
         // The answer echoes what was asked, and was told then.
         (true, Stage::Answered | Stage::Refused) => return None,
         (false, _) => (&SHOWN, format!("{at}/shown"), Severity::Medium),
@@ -121,7 +125,7 @@ mod tests {
 
     fn outside(fact: OperationFact, value: u64) -> OperationFact {
         let point = Point { space: "holding_register", address: 40, value: PointValue::Unsigned(value) };
-        OperationFact { outside: Some(Outside { point, min: 0.0, max: 500.0, line: LINE }), ..fact }
+        OperationFact { outside: Some(Outside { point, min: 0.0, max: 500.0, learnt: false, line: LINE }), ..fact }
     }
 
     #[test]

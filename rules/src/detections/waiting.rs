@@ -127,7 +127,7 @@ impl Conversations {
         }
         let Some(flow) = &event.flow else { return };
         if matches!(event.kind, EventKind::FlowAnswered) {
-            if flow.protocol.is_some() || flow.transport == Transport::Icmp || super::wording::is_group(flow) {
+            if flow.protocol.is_some() || flow.transport == Transport::Icmp || flow.is_to_group() {
                 return; // It was told by its own event; of ICMP the end tells whether it was an exchange.
             }
             if is_usual_port(flow.server.port) {
@@ -150,7 +150,7 @@ impl Conversations {
             EventKind::FlowClosed(summary) => {
                 let [to_server, to_client] = summary.frames;
                 flow.protocol.is_none()
-                    && !super::wording::is_group(flow)
+                    && !flow.is_to_group()
                     && match flow.transport {
                         // Data is sent only where the connection was accepted, if the answers are seen or not.
                         Transport::Tcp => earlier.is_some() || summary.octets != [0, 0],

@@ -4,7 +4,6 @@ use crate::facts::asset::AssetKey;
 use crate::facts::flow::{Flow, Transport};
 use crate::norm::{Basis, Verdict};
 use crate::rule::{Finding, Param, Text};
-use std::net::IpAddr;
 use std::sync::Arc;
 use yagura_parsers::message::{Operation, Point, PointValue};
 use yagura_parsers::packet::Scope;
@@ -130,19 +129,6 @@ pub(crate) fn value(value: PointValue) -> String {
     }
 }
 
-/// Whether a flow goes to a group or to everybody: such a flow is no conversation.
-pub(crate) fn is_group(flow: &Flow) -> bool {
-    flow.server_mac.is_some_and(|mac| mac.is_group())
-        || flow.server.address.is_multicast()
-        || match flow.server.address {
-            // The netmask does not show on the wire; what ends in 255 and gets datagrams is hardly ever a host.
-            IpAddr::V4(address) => {
-                address.is_broadcast() || (flow.transport == Transport::Udp && address.octets().last() == Some(&255))
-            }
-            IpAddr::V6(_) => false,
-        }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,16 +153,16 @@ mod tests {
         assert_eq!((spoken(&flow).as_str(), ends(&flow).as_str()), ("tcp/8080", "10.0.0.1>10.0.0.2"));
         flow.transport = Transport::Ip(47);
         assert_eq!(spoken(&flow), "ip-47");
-        assert!(!is_group(&flow));
+        assert!(!flow.is_to_group());
         flow.transport = Transport::Udp;
         flow.server.address = ip("239.1.1.1");
-        assert!(is_group(&flow));
+        assert!(flow.is_to_group());
         flow.server.address = ip("255.255.255.255");
-        assert!(is_group(&flow));
+        assert!(flow.is_to_group());
         flow.server.address = ip("10.0.0.255");
-        assert!(is_group(&flow));
+        assert!(flow.is_to_group());
         flow.transport = Transport::Tcp;
-        assert!(!is_group(&flow));
+        assert!(!flow.is_to_group());
     }
 
     #[test]

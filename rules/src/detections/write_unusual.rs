@@ -5,7 +5,7 @@ use crate::facts::asset::AssetKey;
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
 use crate::facts::flow::Flow;
 use crate::memory::Bounded;
-use crate::norm::Verdict;
+use crate::norm::{Novelty, Verdict};
 use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
 use std::sync::Arc;
 use yagura_parsers::message::Verb;
@@ -108,6 +108,8 @@ impl WriteUnusual {
         };
         let severity = match fact.verdict {
             Verdict::Unusual(..) if is_refused => Severity::Medium,
+            // Who writes to this unit anyway, and now does so elsewhere or by another code, is no stranger.
+            Verdict::Unusual(Novelty::Code | Novelty::Addresses, _) => Severity::Medium,
             Verdict::Unusual(..) => Severity::High,
             Verdict::Unknown => {
                 if !self.known.first((client(flow), server(flow), done.unit, done.verb)) {

@@ -97,6 +97,8 @@ pub enum EventKind {
     LimitReached(&'static str),
     /// A second of packet time has gone by.
     Tick,
+    /// There are no more frames: what waits for time to pass need not wait any longer.
+    End,
 }
 
 /// Where an operation stands.
@@ -144,6 +146,8 @@ pub struct Outside {
     pub min: f64,
     /// The greatest usual value.
     pub max: f64,
+    /// Whether the range was learnt, or written by people.
+    pub learnt: bool,
     /// The line that says so.
     pub line: crate::norm::Line,
 }

@@ -89,10 +89,14 @@ pub struct Flow {
 
 impl Flow {
     /// Whether it is addressed to all or many: a multicast or broadcast address, or a subnet's broadcast, as the MAC
-    /// address tells.
+    /// address tells. Such a flow is no conversation.
     pub fn is_to_group(&self) -> bool {
         let address = match self.server.address {
-            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+            // The netmask does not show on the wire; what ends in 255 and gets datagrams is hardly ever a host.
+            IpAddr::V4(v4) => {
+                let last = v4.octets().last() == Some(&255) && self.transport == Transport::Udp;
+                v4.is_multicast() || v4.is_broadcast() || last
+            }
             IpAddr::V6(v6) => v6.is_multicast(),
         };
         address || self.server_mac.is_some_and(MacAddr::is_group)
@@ -110,6 +114,6 @@ pub struct FlowSummary {
     pub messages: [u64; 2],
     /// When the last frame came.
     pub last: Timestamp,
-    /// Whether a TCP handshake was seen.
+    /// Whether a TCP connection was seen to be accepted.
     pub handshake: bool,
 }

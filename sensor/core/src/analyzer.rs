@@ -114,6 +114,7 @@ impl Analyzer {
             shard.finish(number, self.last, now);
             shard.drain_into(&mut self.drafts);
         }
+        self.drafts.push(Draft::end(number, self.last, now));
         self.desk.take(&mut self.drafts, out);
         self.desk.finish(out);
     }

@@ -153,6 +153,7 @@ fn on_many(
             drafts.extend(done.recv().into_iter().flatten());
         }
         Desk::order(&mut drafts);
+        drafts.push(Draft::end(dispatcher.number(), last, dispatcher.now()));
         desk.take(&mut drafts, &mut found);
         desk.finish(&mut found);
         tell(&mut found, alerts);

@@ -42,6 +42,15 @@ pub struct Draft {
     pub event: Event,
 }
 
+impl Draft {
+    /// There are no more frames: the last event of all.
+    pub fn end(number: u64, origin: FrameRef, now: Timestamp) -> Self {
+        let id = EventId { frame: number, ordinal: 0 };
+        let event = Event { id, origin, time: now, flow: None, kind: EventKind::End };
+        Self { number, phase: phase::END, shard: u8::MAX, event }
+    }
+}
+
 /// A frame's place and times.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {

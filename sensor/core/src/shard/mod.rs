@@ -238,7 +238,7 @@ impl Shard {
         let class = if key.transport == Transport::Tcp { Class::Tcp } else { Class::Other };
         let mut flow = FlowState::new(key, Arc::clone(&facts), source_is_client == from_low, class);
         flow.attempt = attempt;
-        flow.summary.handshake = syn;
+        flow.summary.handshake = syn && !attempt;
         add(&mut self.hand.counters.flows, 1);
         if key.transport == Transport::Tcp && !syn {
             add(&mut self.hand.counters.midstream_flows, 1);

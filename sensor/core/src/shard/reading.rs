@@ -144,7 +144,7 @@ impl Hand {
         if request.told || outside.is_some() {
             self.tell(heard, message, operation, verdict, Standing { outside, ..answered });
         }
-        if request.told && operation.verb == Verb::Identify {
+        if operation.verb == Verb::Identify {
             let mut claims = Vec::new();
             message.identity(&mut |claim| claims.push((claim.key, Box::from(claim.text))));
             let Flow { scope, server, server_mac, .. } = **heard.facts;

@@ -47,7 +47,7 @@ impl Hand {
                 side.initial = Some(sequence);
                 side.next = Some(sequence.wrapping_add(1));
             }
-            flow.summary.handshake = true;
+            flow.summary.handshake |= flags.any(TcpFlags::ACK);
             sequence = sequence.wrapping_add(1);
         }
         if reset {
