@@ -65,7 +65,7 @@ fn syns(flows: u32) -> Vec<FrameBatch> {
             let header = tcp::Header {
                 source_port: 49152 + u16::try_from(flow / 250).expect("below 400"),
                 destination_port: 502,
-                sequence_number: number,
+                sequence_number: flow,
                 acknowledgement_number: 0,
                 flags: tcp::SYN,
                 window: 64240,

@@ -8,12 +8,12 @@ use program::{Ran, policy_arguments, yagura};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use yagura_core::analyzer::Setup;
-use yagura_parsers::dissect::{Direction, Dissected, Sender};
-use yagura_parsers::error::ErrorKind;
+use yagura_parsers::dissect::{Direction, Listener, Sender};
+use yagura_parsers::error::{ErrorKind, ParseError};
 use yagura_parsers::message::{Describe, Kind, Verb};
 use yagura_parsers::packet::{Carrier, Network, Transport, decode};
 use yagura_parsers::protocols::modbus::{FUNCTIONS, codes};
-use yagura_parsers::protocols::{Identified, Message, identify};
+use yagura_parsers::protocols::{Identified, identify};
 use yagura_rules::detections::CATALOG;
 
 /// Detections that no scenario can show in a short capture, since they need a bound of the sensor to bite: heard with
@@ -144,14 +144,12 @@ impl Met {
             Sender::Either if dissector.id().ports().contains(&ports.0) => Direction::ToClient,
             Sender::Either => Direction::ToServer,
         };
-        dissector.feed(direction, octets, |dissected| match dissected {
-            Dissected::Message { message, .. } => self.message(&message),
-            Dissected::Malformed { error, .. } => drop(self.errors.insert(error.kind.name())),
-            Dissected::Skipped { .. } => {}
-        });
+        dissector.feed(direction, octets, self);
     }
+}
 
-    fn message(&mut self, message: &Message<'_>) {
+impl Listener for Met {
+    fn message<M: Describe>(&mut self, message: &M, _octets: &[u8]) {
         self.errors.extend(message.fault().map(|fault| fault.kind.name()));
         let kind = match (message.kind(), message.refusal()) {
             (_, Some(refusal)) => {
@@ -169,6 +167,12 @@ impl Met {
             }
         });
     }
+
+    fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
+        self.errors.insert(error.kind.name());
+    }
+
+    fn skipped(&mut self, _octets: usize) {}
 }
 
 /// What every capture holds.
@@ -232,10 +236,7 @@ fn each_function_and_verb_is_seen() {
         let mut sample = Met::default();
         let adu = wire::tcp(1, 1, &request(function.code, function.sub));
         let mut dissector = yagura_parsers::protocols::AnyDissector::Modbus(Default::default());
-        dissector.feed(Direction::ToServer, &adu, |dissected| match dissected {
-            Dissected::Message { message, .. } => sample.message(&message),
-            other => wrong.push(format!("{}: is not read: {other:?}", function.name)),
-        });
+        dissector.feed(Direction::ToServer, &adu, &mut sample);
         if !sample.functions.contains_key(&key) || !sample.verbs.contains(function.verb.name()) {
             let (functions, verbs) = (&sample.functions, &sample.verbs);
             wrong.push(format!(

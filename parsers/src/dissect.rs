@@ -80,6 +80,16 @@ pub enum Dissected<'a, M> {
     },
 }
 
+/// Who hears what octets of any protocol say. Generic over the message, so that none is moved or boxed on its way.
+pub trait Listener {
+    /// A PDU, read; `octets` is the whole of it, with its framing.
+    fn message<M: Describe>(&mut self, message: &M, octets: &[u8]);
+    /// A PDU that breaks its standard so that not even its kind can be told; `octets` as above.
+    fn malformed(&mut self, error: ParseError, octets: &[u8]);
+    /// So many octets belong to no PDU.
+    fn skipped(&mut self, octets: usize);
+}
+
 /// What a protocol is, before any flow speaks it.
 pub trait Protocol {
     /// The name in policies and records: `modbus`.
@@ -127,6 +137,7 @@ pub trait Dissector: Send {
 /// Reads every whole PDU at the head of `octets`, and returns how many octets are used up.
 ///
 /// Each turn of the loop uses up at least one octet or ends it, so the work is linear in the octets, whatever they hold.
+#[inline]
 pub fn feed<'a, D: Dissector>(
     dissector: &mut D,
     direction: Direction,

@@ -314,6 +314,13 @@ fuzz_target!(|data: &[u8]| {
                 pipeline::analyze(setup, &mut source, pace, &mut |found| alerts.extend(found), &mut |_| {});
             told.assert_same(&Told(alerts, report), "the number of threads");
         }
+        // The short way of usual operations: what is counted differs, what is told does not.
+        2 => {
+            let limits = Limits { settled_max: 0, ..setup.limits };
+            let Told(alerts, report) = analyze(Setup { limits, ..setup }, &frames, 512);
+            assert_eq!(format!("{:?}", told.0), format!("{alerts:?}"), "the short way changes what is told");
+            assert_eq!(format!("{:?}", told.1.assets), format!("{:?}", report.assets));
+        }
         _ => {}
     }
 });

@@ -1,8 +1,7 @@
-//! The list of protocols: `Message`, `AnyDissector`, `identify`.
+//! The list of protocols: `ProtocolId`, `AnyDissector`, `identify`.
 
-use crate::dissect::{Direction, Dissected, Dissector, Probe, Protocol, Sender, feed};
-use crate::error::ParseError;
-use crate::message::{Describe, IdentityClaim, Kind, Operation, Point, Refusal, Tally, Value};
+use crate::dissect::{Direction, Dissected, Dissector, Listener, Probe, Protocol, Sender, feed};
+use crate::message::Tally;
 
 pub mod modbus;
 
@@ -45,25 +44,6 @@ macro_rules! protocols {
             }
         }
 
-        /// A message of any protocol; it borrows its octets.
-        #[derive(Debug)]
-        pub enum Message<'a> {
-            $(#[doc = concat!("Of `", stringify!($name), "`.")]
-            $name(<<$path as Protocol>::Dissector as Dissector>::Message<'a>)),+
-        }
-
-        impl Describe for Message<'_> {
-            fn kind(&self) -> Kind { match self { $(Self::$name(m) => m.kind()),+ } }
-            fn operations(&self, visit: &mut dyn FnMut(Operation)) { match self { $(Self::$name(m) => m.operations(visit)),+ } }
-            fn pairing(&self) -> Option<u64> { match self { $(Self::$name(m) => m.pairing()),+ } }
-            fn refusal(&self) -> Option<Refusal> { match self { $(Self::$name(m) => m.refusal()),+ } }
-            fn fields(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) { match self { $(Self::$name(m) => m.fields(visit)),+ } }
-            fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point)) { match self { $(Self::$name(m) => m.points(asked, visit)),+ } }
-            fn tally(&self, visit: &mut dyn FnMut(Tally)) { match self { $(Self::$name(m) => m.tally(visit)),+ } }
-            fn fault(&self) -> Option<ParseError> { match self { $(Self::$name(m) => m.fault()),+ } }
-            fn identity(&self, visit: &mut dyn FnMut(IdentityClaim<'_>)) { match self { $(Self::$name(m) => m.identity(visit)),+ } }
-        }
-
         /// One protocol's memory of one flow, whichever protocol it is.
         pub enum AnyDissector {
             $(#[doc = concat!("Of `", stringify!($name), "`.")]
@@ -84,13 +64,14 @@ macro_rules! protocols {
                 match self { $(Self::$name(d) => d.gap(direction)),+ }
             }
             /// Reads every whole PDU at the head of `octets`; returns how many octets are used up.
-            pub fn feed<'a>(&mut self, direction: Direction, octets: &'a [u8], mut out: impl FnMut(Dissected<'a, Message<'a>>)) -> usize {
+            #[inline]
+            pub fn feed(&mut self, direction: Direction, octets: &[u8], listener: &mut impl Listener) -> usize {
                 match self {
-                    $(Self::$name(d) => feed(d, direction, octets, |dissected| out(match dissected {
-                        Dissected::Message { message, octets } => Dissected::Message { message: Message::$name(message), octets },
-                        Dissected::Malformed { error, octets } => Dissected::Malformed { error, octets },
-                        Dissected::Skipped { octets } => Dissected::Skipped { octets },
-                    }))),+
+                    $(Self::$name(d) => feed(d, direction, octets, |dissected| match dissected {
+                        Dissected::Message { message, octets } => listener.message(&message, octets),
+                        Dissected::Malformed { error, octets } => listener.malformed(error, octets),
+                        Dissected::Skipped { octets } => listener.skipped(octets),
+                    })),+
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::counters::Counters;
 use crate::desk::Desk;
-use crate::dispatch::{Dispatcher, Item, RoutedBatch, SHARDS};
+use crate::dispatch::{Dispatcher, Octets, Receiver, Routed, SHARDS};
 use crate::frame::FrameBatch;
 use crate::limits::Limits;
 use crate::shard::{Draft, Shard};
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::asset::{Asset, AssetKey};
-use yagura_rules::facts::event::FrameRef;
+use yagura_rules::facts::event::{EventKind, FrameRef};
+use yagura_rules::facts::time::Timestamp;
 use yagura_rules::learn::Baseline;
 use yagura_rules::policy::Policy;
 
@@ -55,12 +56,42 @@ impl Setup {
 /// Frames in, alerts out.
 pub struct Analyzer {
     dispatcher: Dispatcher,
-    shards: Vec<Shard>,
+    floor: Floor,
     desk: Desk,
-    routed: RoutedBatch,
-    drafts: Vec<Draft>,
     last: FrameRef,
     watch: bool,
+}
+
+/// All shards on one hand, and the events that they met.
+struct Floor {
+    shards: Vec<Shard>,
+    drafts: Vec<Draft>,
+}
+
+impl Receiver for Floor {
+    #[inline]
+    fn packet(&mut self, routed: &Routed, octets: Octets<'_>) {
+        let Some(shard) = self.shards.get_mut(usize::from(routed.shard)) else { return };
+        match &octets {
+            Octets::Frame(_, octets) => shard.packet(routed, octets),
+            Octets::Datagram(octets) => shard.packet(routed, octets),
+        }
+        if shard.has_events() {
+            shard.drain_into(&mut self.drafts);
+        }
+    }
+
+    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
+        for shard in &mut self.shards {
+            shard.tick(number, origin, now);
+            shard.drain_into(&mut self.drafts);
+        }
+        self.drafts.push(Draft::tick(number, origin, now));
+    }
+
+    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) {
+        self.drafts.push(Draft::fact(number, origin, time, kind));
+    }
 }
 
 impl Analyzer {
@@ -68,10 +99,8 @@ impl Analyzer {
     pub fn new(setup: Setup) -> Self {
         Self {
             dispatcher: setup.dispatcher(),
-            shards: setup.shards(),
+            floor: Floor { shards: setup.shards(), drafts: Vec::new() },
             desk: setup.desk(),
-            routed: RoutedBatch::default(),
-            drafts: Vec::new(),
             last: FrameRef { capture: 0, frame: 0 },
             watch: setup.watch.is_some(),
         }
@@ -79,53 +108,32 @@ impl Analyzer {
 
     /// Looks at frames. Never fails, never blocks.
     pub fn push_batch(&mut self, batch: &FrameBatch, out: &mut Vec<Alert>) {
-        self.routed.clear();
-        self.dispatcher.route(batch, &mut self.routed);
+        self.dispatcher.route(batch, &mut self.floor);
         if let Some(last) = batch.frames.last() {
             self.last = last.origin;
         }
-        for item in &self.routed.items {
-            match item {
-                Item::Packet(routed) => {
-                    let octets = self.routed.octets(batch, routed.source);
-                    let Some(shard) = self.shards.get_mut(usize::from(routed.shard)) else { continue };
-                    shard.packet(routed, octets);
-                    if shard.has_events() {
-                        shard.drain_into(&mut self.drafts);
-                    }
-                }
-                Item::Tick { number, origin, now } => {
-                    for shard in &mut self.shards {
-                        shard.tick(*number, *origin, *now);
-                        shard.drain_into(&mut self.drafts);
-                    }
-                    self.drafts.extend(item.draft());
-                }
-                Item::Fact { .. } => self.drafts.extend(item.draft()),
-            }
-        }
-        self.desk.take(&mut self.drafts, out);
+        self.desk.take(&mut self.floor.drafts, out);
     }
 
     /// Closes flows, settles what waits.
     pub fn finish(&mut self, out: &mut Vec<Alert>) {
         let (number, now) = (self.dispatcher.number(), self.dispatcher.now());
-        for shard in &mut self.shards {
+        for shard in &mut self.floor.shards {
             shard.finish(number, self.last, now);
-            shard.drain_into(&mut self.drafts);
+            shard.drain_into(&mut self.floor.drafts);
         }
-        self.drafts.push(Draft::end(number, self.last, now));
-        self.desk.take(&mut self.drafts, out);
+        self.floor.drafts.push(Draft::end(number, self.last, now));
+        self.desk.take(&mut self.floor.drafts, out);
         self.desk.finish(out);
     }
 
     /// Takes the analyzer apart, once it is finished.
     pub fn into_report(mut self) -> Report {
         let mut trace = Trace { notes: std::mem::take(&mut self.dispatcher.notes) };
-        for shard in &mut self.shards {
+        for shard in &mut self.floor.shards {
             trace.notes.append(&mut shard.notes());
         }
-        let report = Report::new(&self.dispatcher, &self.shards, self.desk);
+        let report = Report::new(&self.dispatcher, &self.floor.shards, self.desk);
         Report { trace: self.watch.then_some(trace), ..report }
     }
 }

@@ -201,7 +201,8 @@ fn insert(parts: &mut BTreeMap<u32, Vec<u8>>, offset: u32, octets: &[u8]) -> (us
                 continue;
             }
         }
-        let until = parts.range(at..).next().map(|(start, _)| usize::try_from(start.saturating_sub(at)).unwrap_or(usize::MAX));
+        let until =
+            parts.range(at..).next().map(|(start, _)| usize::try_from(start.saturating_sub(at)).unwrap_or(usize::MAX));
         let n = until.unwrap_or(usize::MAX).min(rest.len());
         let (new, after) = rest.split_at(n);
         parts.insert(at, new.to_vec());

@@ -6,13 +6,13 @@ use crate::defrag::{Defragmenter, Outcome};
 use crate::duplicates::Duplicates;
 use crate::frame::{FrameBatch, FrameHead};
 use crate::limits::Limits;
-use crate::shard::{Draft, phase};
+use crate::shard::Draft;
 use crate::trace::Note;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use yagura_parsers::packet::decode::{decode, decode_datagram};
 use yagura_parsers::packet::{Anomalies, Carrier, DEPTH_MAX, Network, Packet, Transport};
-use yagura_rules::facts::event::{Event, EventId, EventKind, FrameRef};
+use yagura_rules::facts::event::{EventKind, FrameRef};
 use yagura_rules::facts::time::Timestamp;
 
 /// Shards, whatever the number of threads: a flow's shard depends on its addresses alone.
@@ -40,10 +40,27 @@ pub struct Routed {
     pub now: Timestamp,
     /// Its headers.
     pub packet: Packet,
-    /// Its octets.
-    pub source: Source,
     /// Its shard.
     pub shard: u8,
+}
+
+/// The octets that a packet's headers were read from.
+#[derive(Debug)]
+pub enum Octets<'a> {
+    /// Those of the batch's frame of this index.
+    Frame(u32, &'a [u8]),
+    /// A datagram that was put together from fragments.
+    Datagram(Vec<u8>),
+}
+
+/// Who takes what the dispatcher has looked at, in order.
+pub trait Receiver {
+    /// A packet.
+    fn packet(&mut self, routed: &Routed, octets: Octets<'_>);
+    /// A second has begun, just before the frame of this number.
+    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp);
+    /// Something that was met on the way.
+    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind);
 }
 
 /// What the shards get, in order.
@@ -58,8 +75,8 @@ pub enum Item {
         /// The clock's time.
         now: Timestamp,
     },
-    /// A packet.
-    Packet(Routed),
+    /// A packet, and where its octets lie.
+    Packet(Routed, Source),
     /// Something that was met on the way.
     Fact {
         /// Number of the frame.
@@ -76,13 +93,11 @@ pub enum Item {
 impl Item {
     /// What the judge hears of it: a tick after all that the shards do at it, a fact before its frame's packet.
     pub fn draft(&self) -> Option<Draft> {
-        let (number, phase, shard, origin, time, kind) = match self {
-            Self::Tick { number, origin, now } => (*number, phase::TICK, u8::MAX, *origin, *now, EventKind::Tick),
-            Self::Fact { number, origin, time, kind } => (*number, phase::FACT, 0, *origin, *time, kind.clone()),
-            Self::Packet(_) => return None,
-        };
-        let event = Event { id: EventId { frame: number, ordinal: 0 }, origin, time, flow: None, kind };
-        Some(Draft { number, phase, shard, event })
+        match self {
+            Self::Tick { number, origin, now } => Some(Draft::tick(*number, *origin, *now)),
+            Self::Fact { number, origin, time, kind } => Some(Draft::fact(*number, *origin, *time, kind.clone())),
+            Self::Packet(..) => None,
+        }
     }
 }
 
@@ -102,7 +117,7 @@ impl RoutedBatch {
         self.datagrams.clear();
     }
 
-    /// The octets that a packet's headers were read from.
+    /// The octets that a packet's headers were read from, in the batch that was routed.
     pub fn octets<'a>(&'a self, batch: &'a FrameBatch, source: Source) -> &'a [u8] {
         match source {
             Source::Frame(index) => usize::try_from(index)
@@ -113,6 +128,29 @@ impl RoutedBatch {
                 usize::try_from(index).ok().and_then(|index| self.datagrams.get(index)).map_or(&[], Vec::as_slice)
             }
         }
+    }
+}
+
+impl Receiver for RoutedBatch {
+    #[inline]
+    fn packet(&mut self, routed: &Routed, octets: Octets<'_>) {
+        let source = match octets {
+            Octets::Frame(index, _) => Source::Frame(index),
+            Octets::Datagram(octets) => {
+                let index = u32::try_from(self.datagrams.len()).unwrap_or(u32::MAX);
+                self.datagrams.push(octets);
+                Source::Datagram(index)
+            }
+        };
+        self.items.push(Item::Packet(*routed, source));
+    }
+
+    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
+        self.items.push(Item::Tick { number, origin, now });
+    }
+
+    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) {
+        self.items.push(Item::Fact { number, origin, time, kind });
     }
 }
 
@@ -183,16 +221,15 @@ impl Dispatcher {
         self.clock.now()
     }
 
-    /// Reads the headers of a batch's frames, and adds what the shards get to `out`.
-    pub fn route(&mut self, batch: &FrameBatch, out: &mut RoutedBatch) {
+    /// Reads the headers of a batch's frames, and hands each on.
+    pub fn route(&mut self, batch: &FrameBatch, to: &mut impl Receiver) {
         for (index, head) in batch.frames.iter().enumerate() {
-            let source = Source::Frame(u32::try_from(index).unwrap_or(u32::MAX));
-            self.frame(head, batch.octets_of(head), source, out);
+            self.frame(head, u32::try_from(index).unwrap_or(u32::MAX), batch.octets_of(head), to);
         }
     }
 
     #[inline]
-    fn frame(&mut self, head: &FrameHead, octets: &[u8], source: Source, out: &mut RoutedBatch) {
+    fn frame(&mut self, head: &FrameHead, index: u32, octets: &[u8], to: &mut impl Receiver) {
         self.number = self.number.saturating_add(1);
         self.octets = self.octets.saturating_add(u64::from(head.wire_octets));
         self.captured_octets = self.captured_octets.saturating_add(u64::from(head.captured_octets));
@@ -200,39 +237,21 @@ impl Dispatcher {
             self.truncated = self.truncated.saturating_add(1);
         }
         if self.clock.advance(head.time) {
-            self.tick(head.origin, out);
+            self.tick(head.origin, to);
         }
-        let packet = decode(Carrier { link: head.link, wire_octets: head.wire_octets }, octets);
-        let routed = Routed {
+        let mut routed = Routed {
             number: self.number,
             origin: head.origin,
             time: head.time,
             now: self.clock.now(),
-            packet,
-            source,
+            packet: decode(Carrier { link: head.link, wire_octets: head.wire_octets }, octets),
             shard: 0,
         };
-        self.packet(routed, octets, out);
-    }
-
-    fn tick(&mut self, origin: FrameRef, out: &mut RoutedBatch) {
-        let now = self.clock.now();
-        self.defrag.expire(now);
-        out.items.push(Item::Tick { number: self.number, origin, now });
-        if self.defrag.evicted > self.evicted_told {
-            self.evicted_told = self.defrag.evicted;
-            let kind = EventKind::LimitReached("fragments_octets_max");
-            out.items.push(Item::Fact { number: self.number, origin, time: now, kind });
-        }
-    }
-
-    #[inline]
-    fn packet(&mut self, mut routed: Routed, octets: &[u8], out: &mut RoutedBatch) {
-        let watched = self.watch == Some(routed.number);
         self.count(&routed.packet);
         if self.join_vlans {
             routed.packet.scope.tags = Default::default();
         }
+        let watched = self.watch == Some(routed.number);
         if watched {
             self.notes.push(Note::Headers(Box::new(routed.packet)));
         }
@@ -242,19 +261,28 @@ impl Dispatcher {
             }
             return;
         }
-        if let Network::Ip(ip, _) = routed.packet.network
-            && ip.fragment.is_some()
-        {
-            self.fragment(routed, octets, out);
+        if is_fragment(&routed.packet) {
+            self.fragment(routed, octets, to);
             return;
         }
         routed.shard = shard_of(&routed.packet);
-        out.items.push(Item::Packet(routed));
+        to.packet(&routed, Octets::Frame(index, octets));
+    }
+
+    fn tick(&mut self, origin: FrameRef, to: &mut impl Receiver) {
+        let now = self.clock.now();
+        self.defrag.expire(now);
+        to.tick(self.number, origin, now);
+        if self.defrag.evicted > self.evicted_told {
+            self.evicted_told = self.defrag.evicted;
+            to.fact(self.number, origin, now, EventKind::LimitReached("fragments_octets_max"));
+        }
     }
 
     /// Fragments, and what they carry once they are together; a datagram may hold a fragment again (in a tunnel), so this
     /// goes round until it does not, at most as deep as headers may nest.
-    fn fragment(&mut self, mut routed: Routed, octets: &[u8], out: &mut RoutedBatch) {
+    #[cold]
+    fn fragment(&mut self, mut routed: Routed, octets: &[u8], to: &mut impl Receiver) {
         let watched = self.watch == Some(routed.number);
         let mut held: Vec<u8> = routed.packet.payload(octets).to_vec();
         for _ in 0..=DEPTH_MAX {
@@ -264,43 +292,29 @@ impl Dispatcher {
                 self.defrag.take(routed.number, routed.now, routed.packet.scope, &ip, fragment, &held);
             if conflict {
                 let kind = EventKind::FragmentConflict { source: ip.source, destination: ip.destination };
-                out.items.push(Item::Fact {
-                    number: routed.number,
-                    origin: routed.origin,
-                    time: routed.time,
-                    kind,
-                });
+                to.fact(routed.number, routed.origin, routed.time, kind);
                 note(&mut self.anomalies, "fragment_conflict");
             }
-            match outcome {
-                Outcome::Held | Outcome::Refused => {
-                    if watched {
-                        self.notes.push(Note::FragmentHeld);
-                    }
-                    return;
+            let Outcome::Whole(whole) = outcome else {
+                if watched {
+                    self.notes.push(Note::FragmentHeld);
                 }
-                Outcome::Whole(whole) => {
-                    if watched {
-                        let octets = u64::try_from(whole.len()).unwrap_or(u64::MAX);
-                        self.notes.push(Note::Reassembled { octets });
-                    }
-                    let inner = decode_datagram(&routed.packet, &whole);
-                    routed.packet = inner;
-                    let still = matches!(inner.network, Network::Ip(ip, _) if ip.fragment.is_some());
-                    if still {
-                        held = inner.payload(&whole).to_vec();
-                        continue;
-                    }
-                    routed.source = Source::Datagram(u32::try_from(out.datagrams.len()).unwrap_or(u32::MAX));
-                    out.datagrams.push(whole);
-                    routed.shard = shard_of(&routed.packet);
-                    if watched {
-                        self.notes.push(Note::Headers(Box::new(routed.packet)));
-                    }
-                    out.items.push(Item::Packet(routed));
-                    return;
-                }
+                return;
+            };
+            if watched {
+                self.notes.push(Note::Reassembled { octets: u64::try_from(whole.len()).unwrap_or(u64::MAX) });
             }
+            routed.packet = decode_datagram(&routed.packet, &whole);
+            if is_fragment(&routed.packet) {
+                held = routed.packet.payload(&whole).to_vec();
+                continue;
+            }
+            routed.shard = shard_of(&routed.packet);
+            if watched {
+                self.notes.push(Note::Headers(Box::new(routed.packet)));
+            }
+            to.packet(&routed, Octets::Datagram(whole));
+            return;
         }
         note(&mut self.anomalies, "nesting_depth");
     }
@@ -387,6 +401,11 @@ impl Dispatcher {
             *total = total.saturating_add(*n);
         }
     }
+}
+
+#[inline]
+fn is_fragment(packet: &Packet) -> bool {
+    matches!(packet.network, Network::Ip(ip, _) if ip.fragment.is_some())
 }
 
 fn note(anomalies: &mut BTreeMap<&'static str, u64>, name: &'static str) {

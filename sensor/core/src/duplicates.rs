@@ -57,7 +57,8 @@ impl Duplicates {
         hasher.write(payload);
         let fingerprint = hasher.finish();
         let places = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
-        let index = (place ^ (place >> 29) ^ header).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20 & places.saturating_sub(1);
+        let index =
+            (place ^ (place >> 29) ^ header).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20 & places.saturating_sub(1);
         let Some(entry) = self.entries.get_mut(usize::try_from(index).unwrap_or(0)) else { return false };
         let near = number.saturating_sub(entry.number) <= self.frames
             && time.0.abs_diff(entry.time.0) <= self.time_ns

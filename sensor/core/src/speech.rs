@@ -66,6 +66,9 @@ impl OpenRequests {
     /// Takes out the oldest request of a key.
     #[inline]
     pub fn take(&mut self, key: u64) -> Option<OpenRequest> {
+        if self.waiting.front()?.key == key {
+            return self.waiting.pop_front();
+        }
         let at = self.waiting.iter().position(|request| request.key == key)?;
         self.waiting.remove(at)
     }

@@ -230,9 +230,9 @@ fn shards_at_work(
             Order::Work(work) => {
                 for item in &work.routed.items {
                     match item {
-                        Item::Packet(routed) => {
+                        Item::Packet(routed, source) => {
                             if let Some((_, shard)) = shards.get_mut(place[usize::from(routed.shard)]) {
-                                shard.packet(routed, work.routed.octets(&work.batch, routed.source));
+                                shard.packet(routed, work.routed.octets(&work.batch, *source));
                             }
                         }
                         Item::Tick { number, origin, now } => {

@@ -43,11 +43,24 @@ pub struct Draft {
 }
 
 impl Draft {
+    fn of_no_flow(number: u64, phase: u8, shard: u8, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
+        let id = EventId { frame: number, ordinal: 0 };
+        Self { number, phase, shard, event: Event { id, origin, time, flow: None, kind } }
+    }
+
+    /// A second has begun: after all that the shards do at it.
+    pub fn tick(number: u64, origin: FrameRef, now: Timestamp) -> Self {
+        Self::of_no_flow(number, phase::TICK, u8::MAX, origin, now, EventKind::Tick)
+    }
+
+    /// Something that the dispatcher met, before its frame's packet.
+    pub fn fact(number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
+        Self::of_no_flow(number, phase::FACT, 0, origin, time, kind)
+    }
+
     /// There are no more frames: the last event of all.
     pub fn end(number: u64, origin: FrameRef, now: Timestamp) -> Self {
-        let id = EventId { frame: number, ordinal: 0 };
-        let event = Event { id, origin, time: now, flow: None, kind: EventKind::End };
-        Self { number, phase: phase::END, shard: u8::MAX, event }
+        Self::of_no_flow(number, phase::END, u8::MAX, origin, now, EventKind::End)
     }
 }
 

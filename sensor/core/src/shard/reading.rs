@@ -5,10 +5,10 @@ use crate::flow::FlowState;
 use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
-use yagura_parsers::dissect::{Direction, Dissected};
+use yagura_parsers::dissect::{Direction, Listener};
 use yagura_parsers::error::ParseError;
 use yagura_parsers::message::{Describe, Kind, Operation, Point, Value, Verb};
-use yagura_parsers::protocols::{Message, ProtocolId};
+use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
     EventKind, FieldValue, Fields, FrameRef, MalformedFact, OperationFact, Outside, Stage,
 };
@@ -45,6 +45,33 @@ impl Standing {
     }
 }
 
+/// The hand at the reading of one flow.
+struct Reading<'a> {
+    hand: &'a mut Hand,
+    heard: Heard<'a>,
+    talk: &'a mut Talk,
+    read: u64,
+}
+
+impl Listener for Reading<'_> {
+    #[inline]
+    fn message<M: Describe>(&mut self, message: &M, _octets: &[u8]) {
+        add(&mut self.read, 1);
+        self.hand.message(self.heard, self.talk, message);
+    }
+
+    fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
+        add(&mut self.read, 1);
+        self.hand.count(self.heard.id, |tallies| add(&mut tallies.messages, 1));
+        self.hand.malformed(self.heard, error, Box::default());
+    }
+
+    fn skipped(&mut self, octets: usize) {
+        self.hand.anomaly("resynchronised");
+        self.hand.count(self.heard.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
+    }
+}
+
 impl Hand {
     /// Reads every whole PDU at the head of `octets`; answers how many octets are used up.
     #[inline]
@@ -58,23 +85,10 @@ impl Hand {
     ) -> usize {
         let id = speech.dissector.id();
         let Speech { dissector, talk } = speech;
-        let mut read = 0_u64;
         let heard = Heard { facts: &flow.facts, at, direction, id };
-        let used = dissector.feed(direction, octets, |dissected| match dissected {
-            Dissected::Message { message, .. } => {
-                read = read.saturating_add(1);
-                self.message(heard, talk, &message);
-            }
-            Dissected::Malformed { error, .. } => {
-                read = read.saturating_add(1);
-                self.count(id, |tallies| add(&mut tallies.messages, 1));
-                self.malformed(heard, error, Box::default());
-            }
-            Dissected::Skipped { octets } => {
-                self.anomaly("resynchronised");
-                self.count(id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
-            }
-        });
+        let mut reading = Reading { hand: self, heard, talk, read: 0 };
+        let used = dissector.feed(direction, octets, &mut reading);
+        let read = reading.read;
         let way = usize::from(direction == Direction::ToClient);
         if let Some(messages) = flow.summary.messages.get_mut(way) {
             add(messages, read);
@@ -83,7 +97,7 @@ impl Hand {
     }
 
     #[inline]
-    fn message(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &Message<'_>) {
+    fn message(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         self.count(heard.id, |tallies| {
             add(&mut tallies.messages, 1);
             if heard.at.late {
@@ -104,7 +118,7 @@ impl Hand {
     }
 
     #[inline]
-    fn request(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &Message<'_>) {
+    fn request(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         let mut asked = None;
         let mut told = false;
         message.operations(&mut |operation| {
@@ -121,7 +135,7 @@ impl Hand {
     }
 
     #[inline]
-    fn response(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &Message<'_>) {
+    fn response(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         let refused = message.refusal().is_some();
         let Some(request) = message.pairing().and_then(|key| talk.open.take(key)) else {
             let stage = if refused { Stage::Refused } else { Stage::Unasked };
@@ -160,7 +174,7 @@ impl Hand {
         &mut self,
         heard: Heard<'_>,
         talk: &mut Talk,
-        message: &Message<'_>,
+        message: &impl Describe,
         operation: Operation,
         stage: Stage,
     ) -> (Verdict, bool) {
@@ -201,7 +215,7 @@ impl Hand {
     }
 
     /// The first value of a message that leaves its range.
-    fn outside(&self, talk: &Talk, operation: Operation, message: &Message<'_>, written: bool) -> Option<Outside> {
+    fn outside(&self, talk: &Talk, operation: Operation, message: &impl Describe, written: bool) -> Option<Outside> {
         let mut found = None;
         message.points(Some(operation), &mut |point| {
             if found.is_none() {
@@ -214,7 +228,7 @@ impl Hand {
     fn tell(
         &mut self,
         heard: Heard<'_>,
-        message: &Message<'_>,
+        message: &impl Describe,
         operation: Operation,
         verdict: Verdict,
         standing: Standing,
@@ -275,7 +289,7 @@ fn is_cited(verdict: Verdict, verb: Verb) -> bool {
 }
 
 /// A message's fields, owned; long ones cut.
-fn fields(message: &Message<'_>) -> Fields {
+fn fields(message: &impl Describe) -> Fields {
     let mut out = Vec::new();
     message.fields(&mut |name, value| {
         let value = match value {
