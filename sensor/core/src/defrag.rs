@@ -31,7 +31,12 @@ struct Datagram {
     whole: Option<u32>,
     started: Timestamp,
     number: u64,
+    /// It was put together, and is kept for a while to tell fragments that say something else.
+    done: bool,
 }
+
+/// A datagram that was put together is remembered for so long, in ns: then its identification may be another's.
+const DONE_NS: u64 = 30_000_000_000;
 
 /// What became of a fragment.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub enum Outcome {
     Held,
     /// It completes a datagram: its octets.
     Whole(Vec<u8>),
+    /// It repeats what a datagram that is already together holds.
+    Repeated,
     /// It cannot belong to any datagram.
     Refused,
 }
@@ -110,18 +117,28 @@ impl Defragmenter {
             identification: ip.identification.unwrap_or(0),
             protocol: ip.protocol,
         };
+        let mut conflict = false;
+        if self.datagrams.get(&key).is_some_and(|datagram| datagram.done) {
+            if self.repeats(&key, fragment, octets) {
+                return (Outcome::Repeated, false);
+            }
+            // Either somebody shows the sensor another datagram than the host, or the identification is used again: both
+            // are read, and the first is told.
+            conflict = true;
+            self.remove(&key);
+        }
         if !self.datagrams.contains_key(&key) {
             while self.datagrams.len() >= self.datagrams_max {
                 self.evict_oldest();
             }
             self.order.insert(number, key);
-            let started = Datagram { parts: BTreeMap::new(), octets: 0, whole: None, started: now, number };
+            let started =
+                Datagram { parts: BTreeMap::new(), octets: 0, whole: None, started: now, number, done: false };
             self.datagrams.insert(key, started);
         }
         let Some(datagram) = self.datagrams.get_mut(&key) else { return (Outcome::Refused, false) };
-        let mut conflict = false;
         if !fragment.more {
-            conflict = datagram.whole.is_some_and(|whole| whole != end);
+            conflict |= datagram.whole.is_some_and(|whole| whole != end);
             datagram.whole.get_or_insert(end);
         }
         let (added, differs) = insert(&mut datagram.parts, fragment.offset, octets);
@@ -136,7 +153,9 @@ impl Defragmenter {
             return (Outcome::Refused, conflict || beyond);
         }
         if whole == Some(datagram.octets) {
-            let joined = self.remove(&key).map(join).unwrap_or_default();
+            datagram.done = true;
+            datagram.started = now;
+            let joined = join(datagram);
             self.completed = self.completed.saturating_add(1);
             return (Outcome::Whole(joined), conflict);
         }
@@ -150,20 +169,34 @@ impl Defragmenter {
     pub fn expire(&mut self, now: Timestamp) {
         while let Some((_, key)) = self.order.first_key_value() {
             let key = *key;
-            if self.datagrams.get(&key).is_some_and(|datagram| now.since(datagram.started) < self.time_ns) {
+            let Some(datagram) = self.datagrams.get(&key) else { break };
+            let (patience, done) = if datagram.done { (DONE_NS, true) } else { (self.time_ns, false) };
+            if now.since(datagram.started) < patience {
                 break;
             }
             self.remove(&key);
-            self.expired = self.expired.saturating_add(1);
+            if !done {
+                self.expired = self.expired.saturating_add(1);
+            }
         }
     }
 
     fn evict_oldest(&mut self) {
         if let Some((_, key)) = self.order.first_key_value() {
             let key = *key;
-            self.remove(&key);
-            self.evicted = self.evicted.saturating_add(1);
+            if self.remove(&key).is_some_and(|datagram| !datagram.done) {
+                self.evicted = self.evicted.saturating_add(1);
+            }
         }
+    }
+
+    /// Whether a fragment says what the datagram that is together holds.
+    fn repeats(&self, key: &Key, fragment: Fragment, octets: &[u8]) -> bool {
+        let Some(datagram) = self.datagrams.get(key) else { return false };
+        let whole = join(datagram);
+        let start = usize::try_from(fragment.offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(octets.len());
+        whole.get(start..end) == Some(octets) && fragment.more == (end < whole.len())
     }
 
     fn remove(&mut self, key: &Key) -> Option<Datagram> {
@@ -174,10 +207,10 @@ impl Defragmenter {
     }
 }
 
-fn join(datagram: Datagram) -> Vec<u8> {
+fn join(datagram: &Datagram) -> Vec<u8> {
     let mut octets = Vec::with_capacity(datagram.octets);
-    for part in datagram.parts.into_values() {
-        octets.extend_from_slice(&part);
+    for part in datagram.parts.values() {
+        octets.extend_from_slice(part);
     }
     octets
 }
@@ -239,7 +272,10 @@ mod tests {
         assert_eq!(take(&mut d, 2, 8, true, b"middle--"), (Outcome::Held, false));
         assert_eq!(take(&mut d, 3, 8, true, b"middle--"), (Outcome::Held, false), "a repeat is no conflict");
         assert_eq!(take(&mut d, 4, 0, true, b"begin---"), (Outcome::Whole(b"begin---middle--end".to_vec()), false));
-        assert_eq!((d.octets, d.datagrams.len(), d.order.len()), (0, 0, 0));
+        assert_eq!(take(&mut d, 5, 8, true, b"middle--"), (Outcome::Repeated, false));
+        assert_eq!(take(&mut d, 6, 8, true, b"another-"), (Outcome::Held, true), "told, and read as a new one");
+        d.expire(Timestamp(90_000_000_000));
+        assert_eq!((d.octets, d.datagrams.len(), d.order.len(), d.expired), (0, 0, 0, 1));
     }
 
     #[test]
@@ -269,7 +305,7 @@ mod tests {
             assert!(d.datagrams.len() <= 2 && d.octets <= 20);
         }
         assert_eq!(d.evicted, 8);
-        d.expire(Timestamp(30_000_000_000));
+        d.expire(Timestamp(60_000_000_000));
         assert_eq!((d.datagrams.len(), d.octets, d.expired), (0, 0, 2));
     }
 }

@@ -10,6 +10,9 @@ use std::hash::{BuildHasher, Hasher};
 use yagura_parsers::packet::{Ip, Network, Packet, Transport};
 use yagura_rules::facts::time::Timestamp;
 
+/// Entries that share a place; the oldest goes first.
+const WAYS: usize = 4;
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     fingerprint: u64,
@@ -23,7 +26,7 @@ struct Entry {
 /// fingerprint itself is seeded, so that nobody can make two packets that pass for copies of each other.
 #[derive(Debug)]
 pub struct Duplicates {
-    entries: Vec<Entry>,
+    entries: Vec<[Entry; WAYS]>,
     state: FixedState,
     frames: u64,
     time_ns: u64,
@@ -34,9 +37,9 @@ pub struct Duplicates {
 impl Duplicates {
     /// A memory of at most `limits.duplicate_frames` frames back.
     pub fn new(limits: &Limits, seed: u64) -> Self {
-        let places = limits.duplicate_frames.saturating_mul(4).next_power_of_two();
+        let places = limits.duplicate_frames.next_power_of_two();
         Self {
-            entries: vec![Entry::default(); places],
+            entries: vec![[Entry::default(); WAYS]; places],
             state: FixedState::with_seed(seed),
             frames: u64::try_from(limits.duplicate_frames).unwrap_or(u64::MAX),
             time_ns: limits.duplicate_ns,
@@ -59,18 +62,23 @@ impl Duplicates {
         let places = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let index =
             (place ^ (place >> 29) ^ header).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20 & places.saturating_sub(1);
-        let Some(entry) = self.entries.get_mut(usize::try_from(index).unwrap_or(0)) else { return false };
-        let near = number.saturating_sub(entry.number) <= self.frames
-            && time.0.abs_diff(entry.time.0) <= self.time_ns
-            && entry.number != 0;
-        if near && entry.fingerprint == fingerprint {
+        let Some(entries) = self.entries.get_mut(usize::try_from(index).unwrap_or(0)) else { return false };
+        let copied = entries.iter_mut().find(|entry| {
+            entry.fingerprint == fingerprint
+                && entry.number != 0
+                && number.saturating_sub(entry.number) <= self.frames
+                && time.0.abs_diff(entry.time.0) <= self.time_ns
+        });
+        if let Some(entry) = copied {
             // A copy is answered for once. What comes a third time is an original again, so that a flood of equal
             // datagrams still counts as one.
             *entry = Entry::default();
             self.found = self.found.saturating_add(1);
             return true;
         }
-        *entry = Entry { fingerprint, number, time };
+        if let Some(oldest) = entries.iter_mut().min_by_key(|entry| entry.number) {
+            *oldest = Entry { fingerprint, number, time };
+        }
         false
     }
 }

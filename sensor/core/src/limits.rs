@@ -31,7 +31,7 @@ pub struct Limits {
     pub fragments_octets_max: usize,
     /// Fragments held for one datagram.
     pub fragments_each_max: usize,
-    /// An incomplete datagram is waited for so long, in ns.
+    /// An incomplete datagram is waited for so long, in ns: the least that hosts are to wait (RFC 1122 3.3.2).
     pub fragments_ns: u64,
     /// Frames among which a mirror's second copy is looked for.
     pub duplicate_frames: usize,
@@ -72,7 +72,7 @@ impl Default for Limits {
             fragments_datagrams_max: 1_024,
             fragments_octets_max: 16 << 20,
             fragments_each_max: 128,
-            fragments_ns: 30_000_000_000,
+            fragments_ns: 60_000_000_000,
             duplicate_frames: 256,
             duplicate_ns: 5_000_000,
             outstanding_max: 64,

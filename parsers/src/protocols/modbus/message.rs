@@ -960,6 +960,8 @@ impl Describe for Message<'_> {
     /// `Transfer`, so that it counts as dangerous. A fault hides nothing that was read before it.
     fn operations(&self, visit: &mut dyn FnMut(Operation)) {
         let target = match self.body {
+            // It does not name the function that it answers: its request does.
+            Body::UmasResponse { .. } => return,
             Body::Range { starting_address, quantity } | Body::Multiple { starting_address, quantity, .. } => {
                 self.target(starting_address, quantity)
             }

@@ -102,6 +102,8 @@ pub struct FlowState {
     pub answered: bool,
     /// Whether a RST was seen, or a FIN of both ends.
     pub closed: bool,
+    /// Whether octets are missing from it: then what cannot be told may be the fault of what was not seen.
+    pub damaged: bool,
     /// Segments whose start was shown to the protocols.
     pub probes: u32,
     /// Payload octets that nobody has read.
@@ -129,6 +131,7 @@ impl FlowState {
             attempt: false,
             answered: false,
             closed: false,
+            damaged: false,
             probes: 0,
             undecoded: 0,
             speech: None,

@@ -4,7 +4,6 @@ use super::direction;
 use super::hand::{At, Hand, add, length};
 use crate::flow::FlowState;
 use crate::speech::{OpenRequests, Settled, Speech, Talk};
-use crate::stream::assembler::History;
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::Sender;
@@ -26,12 +25,8 @@ impl Hand {
         }
         let Some(mut speech) = flow.speech.take() else { return };
         let direction = direction(flow, from_low);
-        let history_max = self.limits.history_octets;
-        let Some(side) = flow.sides.get_mut(end) else { return };
-        if history_max > 0 {
-            side.history.get_or_insert_with(|| Box::new(History::new(history_max))).push(octets);
-        }
         self.count(speech.dissector.id(), |tallies| add(&mut tallies.octets, length(octets)));
+        let Some(side) = flow.sides.get_mut(end) else { return };
         if side.pending.is_empty() {
             let used = self.feed(flow, &mut speech, at, direction, octets);
             let rest = octets.get(used..).unwrap_or(&[]);
@@ -91,7 +86,6 @@ impl Hand {
             self.unread(flow, at, octets);
             return false;
         }
-        flow.probes = flow.probes.saturating_add(1);
         let near = [flow.key.low.port, flow.key.high.port];
         let Some(side) = flow.sides.get_mut(end) else { return false };
         let found = if side.pending.is_empty() {
@@ -125,12 +119,14 @@ impl Hand {
                     self.streams_octets = self.streams_octets.saturating_add(octets.len());
                 }
                 if side.pending.len() > UNSURE_MAX {
+                    flow.probes = flow.probes.saturating_add(1);
                     self.drop_pending(flow, end);
                 }
                 self.unread(flow, at, &[]);
                 false
             }
             Identified::Unsure | Identified::Unknown => {
+                flow.probes = flow.probes.saturating_add(1);
                 if side.pending.is_empty() {
                     self.unread(flow, at, octets);
                 } else {
@@ -207,7 +203,7 @@ impl Hand {
         let port = flow.facts.server.port;
         let Some(id) = ProtocolId::ALL.iter().find(|id| id.ports().contains(&port)) else { return };
         // One short segment of a flow that was met on its way may be the middle of a PDU.
-        if flow.summary.handshake || flow.probes > 2 {
+        if !flow.damaged && (flow.summary.handshake || flow.probes > 2) {
             self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Stranger(id.name()));
         }
     }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::message::Tally;
-use yagura_parsers::packet::{Network, Packet, TcpFlags, Transport as Header};
+use yagura_parsers::packet::{Anomalies, Network, Packet, TcpFlags, Transport as Header};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{EventKind, FrameRef};
 use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
@@ -102,6 +102,10 @@ impl Shard {
         };
         let packet = &routed.packet;
         match packet.network {
+            // A transport header that is cut says nothing of who speaks what to whom.
+            Network::Ip(ip, Header::Other) if matches!(ip.protocol, 1 | 6 | 17 | 58) => {
+                self.hand.cut_speaker(at, packet, ip.source);
+            }
             Network::Ip(ip, header) => {
                 let (transport, source, destination) = match header {
                     Header::Tcp { source, destination, .. } => (Transport::Tcp, source, destination),
@@ -129,9 +133,15 @@ impl Shard {
     #[inline]
     fn ip(&mut self, at: At, packet: &Packet, key: FlowKey, from_low: bool, header: Header, payload: &[u8]) {
         let mut index = self.flows.find(&key);
+        let mut former = [None, None];
         if let (Some(old), Header::Tcp { sequence, flags, .. }) = (index, header)
             && self.is_new_connection(old, from_low, sequence, flags)
         {
+            if let Some(flow) = self.flows.get_mut(old)
+                && !flow.closed
+            {
+                former = flow.sides.each_ref().map(|side| side.next);
+            }
             self.close(old, at);
             index = None;
         }
@@ -143,6 +153,9 @@ impl Shard {
             None => self.open(at, packet, key, from_low, header),
         };
         let Some(flow) = self.flows.get_mut(index) else { return };
+        for (side, former) in flow.sides.iter_mut().zip(former) {
+            side.former = side.former.or(former);
+        }
         let direction = direction(flow, from_low);
         let way = usize::from(direction == Direction::ToClient);
         if let Some(frames) = flow.summary.frames.get_mut(way) {
@@ -152,6 +165,7 @@ impl Shard {
             add(octets, length(payload));
         }
         flow.summary.last = flow.summary.last.max(at.time);
+        flow.damaged |= packet.anomalies.has(Anomalies::TRUNCATED);
         self.hand.speaker(flow, at, packet, from_low);
         if self.hand.is_watched(at) {
             self.hand.notes.push(Note::Flow(Arc::clone(&flow.facts), direction == Direction::ToServer));
@@ -183,11 +197,10 @@ impl Shard {
             if side.initial == Some(sequence) {
                 return false;
             }
-            let spoke = side.next.is_some() && (flow.answered || !flow.attempt);
-            if !spoke || flow.closed {
-                return side.next.is_some() || flow.closed;
+            if flow.closed {
+                return true;
             }
-            side.initial = Some(sequence);
+            // Met on its way, or alive, or still without an answer: the answer, or data at its number, will tell.
             side.restart = Some(sequence.wrapping_add(1));
             return false;
         }
@@ -197,7 +210,7 @@ impl Shard {
         {
             return side.next != Some(sequence);
         }
-        syn && other.restart.is_some() && side.initial != Some(sequence)
+        syn && other.restart.is_some() && side.next.is_some() && side.initial != Some(sequence)
     }
 
     fn open(&mut self, at: At, packet: &Packet, key: FlowKey, from_low: bool, header: Header) -> u32 {
@@ -262,12 +275,13 @@ impl Shard {
                 self.hand.anomaly("incomplete_pdu");
             }
         }
-        if flow.speech.is_none() && !flow.facts.server.address.is_multicast() && flow.probes > 0 {
+        let spoke = flow.summary.octets != [0, 0];
+        if flow.speech.is_none() && !flow.facts.is_to_group() && spoke {
             self.hand.stranger(&flow, at);
         }
         self.hand.undecoded(&flow);
         let [to_server, to_client] = flow.summary.frames;
-        if flow.key.transport == Transport::Tcp && (to_server == 0 || to_client == 0) && flow.probes > 0 {
+        if flow.key.transport == Transport::Tcp && (to_server == 0 || to_client == 0) && spoke {
             add(&mut self.hand.counters.one_sided_flows, 1);
         }
         self.hand.emit(at, Some(flow.facts), EventKind::FlowClosed(Box::new(flow.summary)));

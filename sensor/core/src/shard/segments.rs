@@ -3,13 +3,16 @@
 use super::direction;
 use super::hand::{At, Hand, add, length};
 use crate::flow::FlowState;
-use crate::limits::Limits;
-use crate::stream::{Place, Side, ahead};
+use crate::stream::assembler::History;
+use crate::stream::{Place, ahead};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::packet::TcpFlags;
 use yagura_rules::facts::event::EventKind;
+
+/// Octets of a direction that are remembered while nobody knows what the flow speaks.
+const UNKNOWN_HISTORY: usize = 256;
 
 impl Hand {
     #[expect(clippy::too_many_arguments, reason = "the fields of one header, in its order")]
@@ -43,13 +46,19 @@ impl Hand {
         let Some(side) = flow.sides.get_mut(end) else { return };
         let mut sequence = sequence;
         if syn {
-            if side.initial != Some(sequence) || side.next.is_none() {
+            if side.next.is_none() {
                 side.initial = Some(sequence);
                 side.next = Some(sequence.wrapping_add(1));
             }
-            flow.summary.handshake |= flags.any(TcpFlags::ACK);
             sequence = sequence.wrapping_add(1);
+            if flags.any(TcpFlags::ACK) {
+                flow.summary.handshake = true;
+                if let Some(opener) = flow.sides.get_mut(1_usize.wrapping_sub(end)) {
+                    opener.settle_restart(acknowledgment);
+                }
+            }
         }
+        let Some(side) = flow.sides.get_mut(end) else { return };
         if reset {
             // A reset far from where the stream is was not made by its ends (RFC 9293 3.5.3).
             let near = side.next.is_none_or(|next| ahead(sequence, next).unsigned_abs() < 1 << 17);
@@ -70,7 +79,7 @@ impl Hand {
                 self.fin(flow, end, sequence);
             }
             if flow.sides.iter().any(|side| !side.held.is_empty()) {
-                self.overdue(flow, at, from_low, flags.any(TcpFlags::ACK).then_some(acknowledgment));
+                self.overdue(flow, at);
             }
             return;
         }
@@ -80,7 +89,7 @@ impl Hand {
             self.fin(flow, end, past);
         }
         if flow.sides.iter().any(|side| !side.held.is_empty()) {
-            self.overdue(flow, at, from_low, flags.any(TcpFlags::ACK).then_some(acknowledgment));
+            self.overdue(flow, at);
         }
     }
 
@@ -98,11 +107,15 @@ impl Hand {
     }
 
     /// Gives up what is missing in either direction, where it must be.
-    pub(super) fn overdue(&mut self, flow: &mut FlowState, at: At, from_low: bool, acknowledged: Option<u32>) {
+    fn overdue(&mut self, flow: &mut FlowState, at: At) {
         for low in [true, false] {
-            let ack = if low == from_low { None } else { acknowledged };
-            let must = |side: &Side, limits: &Limits| side.must_skip(limits, at.now, ack);
-            if flow.sides.get(usize::from(!low)).is_some_and(|side| must(side, &self.limits)) {
+            let Some(side) = flow.sides.get(usize::from(!low)) else { continue };
+            let passes = side.passes(&self.limits);
+            if let Some(bound) = passes {
+                self.limit(bound);
+                flow.damaged = true;
+            }
+            if passes.is_some() || side.is_overdue(&self.limits, at.now) {
                 self.skip_gaps(flow, at, low, false);
             }
         }
@@ -121,6 +134,7 @@ impl Hand {
             let Some(lost) = side.skip_to_held() else { return };
             self.streams_octets = self.streams_octets.saturating_sub(pending);
             if lost > 0 {
+                flow.damaged = true;
                 add(&mut self.gaps, 1);
                 add(&mut self.gap_octets, lost);
                 if let Some(speech) = &mut flow.speech {
@@ -161,6 +175,9 @@ impl Hand {
         let end = usize::from(!from_low);
         let Some(side) = flow.sides.get_mut(end) else { return };
         let place = side.place(sequence, payload);
+        if side.is_former(sequence) && !matches!(place, Place::Next(_)) {
+            self.conflict(flow, at, from_low);
+        }
         let past = sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
         let fresh = match place {
             Place::Next(from) => payload.get(from..).unwrap_or(&[]),
@@ -207,6 +224,7 @@ impl Hand {
         let late = side.acknowledged.is_some_and(|ack| ahead(ack, start) > 0);
         side.advance(past);
         let at = At { late: at.late || (late && !released), ..at };
+        self.remember(flow, end, fresh);
         self.in_order(flow, at, from_low, fresh);
         if flow.sides.get(end).is_some_and(|side| !side.held.is_empty()) {
             self.release(flow, at, from_low);
@@ -225,6 +243,24 @@ impl Hand {
         self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::StreamConflict { direction });
     }
 
+    /// Keeps octets in mind, to tell what repeats them: few while nobody knows what the flow speaks, none once it is given
+    /// up.
+    #[inline]
+    fn remember(&mut self, flow: &mut FlowState, end: usize, octets: &[u8]) {
+        let unknown = flow.speech.is_none();
+        let max = if unknown { self.limits.history_octets.min(UNKNOWN_HISTORY) } else { self.limits.history_octets };
+        let Some(side) = flow.sides.get_mut(end) else { return };
+        if max == 0 || (unknown && flow.probes >= self.limits.probe_segments_max) {
+            side.history = None;
+            return;
+        }
+        let history = side.history.get_or_insert_with(|| Box::new(History::new(max)));
+        if history.len() < max {
+            **history = history.grown(max);
+        }
+        history.push(octets);
+    }
+
     pub(super) fn hold(&mut self, flow: &mut FlowState, at: At, from_low: bool, sequence: u32, payload: &[u8]) {
         if flow.speech.is_none() && flow.probes >= self.limits.probe_segments_max {
             // Nobody reads this flow: its order does not matter.
@@ -239,9 +275,8 @@ impl Hand {
             self.limit("streams_octets_max");
             self.skip_gaps(flow, at, from_low, true);
         }
-        let segments_max = self.limits.stream_segments_max;
         let Some(side) = flow.sides.get_mut(usize::from(!from_low)) else { return };
-        let (added, differs) = side.held.insert(sequence, payload, at.now, segments_max);
+        let (added, differs) = side.held.insert(sequence, payload, at.now);
         self.streams_octets = self.streams_octets.saturating_add(added);
         if differs {
             self.conflict(flow, at, from_low);

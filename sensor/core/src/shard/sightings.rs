@@ -70,17 +70,32 @@ impl Hand {
 
     /// A device that speaks something other than IP: told once a minute.
     pub(super) fn link_speaker(&mut self, at: At, packet: &Packet) {
-        let Some(mac) = packet.source_mac else { return };
+        if let Some(mac) = self.speaks_again(at, packet) {
+            self.sight(at, packet.scope, "link", Some(mac), None, None);
+        }
+    }
+
+    /// A device of whose packet only the addresses are left: told once a minute.
+    pub(super) fn cut_speaker(&mut self, at: At, packet: &Packet, address: IpAddr) {
+        self.anomaly("transport_header");
+        if let Some(mac) = self.speaks_again(at, packet) {
+            self.sight(at, packet.scope, "ip", Some(mac), Some(address), None);
+        }
+    }
+
+    /// The sender's MAC address, where it was not told within the minute.
+    fn speaks_again(&mut self, at: At, packet: &Packet) -> Option<MacAddr> {
+        let mac = packet.source_mac?;
         let minute = at.now.0.checked_div(super::hand::MINUTE).unwrap_or(0);
         let key = (packet.scope, mac);
         if self.macs.get(&key) == Some(&minute) {
-            return;
+            return None;
         }
         if self.macs.len() >= MACS_MAX {
             self.macs.clear();
         }
         self.macs.insert(key, minute);
-        self.sight(at, packet.scope, "link", Some(mac), None, None);
+        Some(mac)
     }
 
     pub(super) fn discover(&mut self, at: At, packet: &Packet, octets: &[u8]) {

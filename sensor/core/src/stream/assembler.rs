@@ -46,7 +46,7 @@ impl Held {
 
     /// Holds a segment. Answers how many octets were added and whether one of the same number is held with other octets;
     /// of two equal starts the longer stays.
-    pub fn insert(&mut self, sequence: u32, octets: &[u8], now: Timestamp, segments_max: usize) -> (usize, bool) {
+    pub fn insert(&mut self, sequence: u32, octets: &[u8], now: Timestamp) -> (usize, bool) {
         if self.segments.is_empty() {
             self.since = now;
         }
@@ -61,9 +61,6 @@ impl Held {
                 return (added.len(), false);
             }
             return (0, true);
-        }
-        if self.segments.len() > segments_max.saturating_add(1) {
-            return (0, false);
         }
         self.segments.insert(at, Segment { sequence, octets: octets.to_vec() });
         self.octets = self.octets.saturating_add(octets.len());
@@ -94,6 +91,29 @@ impl History {
     /// A ring of `len` octets.
     pub fn new(len: usize) -> Self {
         Self { ring: vec![0; len.max(1)].into_boxed_slice(), end: 0, filled: 0 }
+    }
+
+    /// Octets that it can remember.
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether it can remember none.
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// A ring of `len` octets that remembers what this one does.
+    pub fn grown(&self, len: usize) -> Self {
+        let mut grown = Self::new(len);
+        let start = self.end.saturating_add(self.ring.len()).saturating_sub(self.filled);
+        for i in 0..self.filled {
+            let at = start.saturating_add(i).checked_rem(self.ring.len()).unwrap_or(0);
+            if let Some(octet) = self.ring.get(at) {
+                grown.push(&[*octet]);
+            }
+        }
+        grown
     }
 
     /// Forgets all.
@@ -149,6 +169,8 @@ mod tests {
         assert!(!history.differs(8, b"23456789"));
         assert!(history.differs(8, b"23456780"));
         assert!(!history.differs(10, b"xx234"), "what is forgotten cannot differ");
+        let grown = history.grown(16);
+        assert!(!grown.differs(8, b"23456789") && grown.differs(8, b"23456780"));
         history.push(b"abcdefghijkl");
         assert!(!history.differs(8, b"efghijkl"));
     }
@@ -156,10 +178,10 @@ mod tests {
     #[test]
     fn early_segments_come_out_in_order() {
         let mut held = Held::default();
-        held.insert(20, b"cc", Timestamp(1), 64);
-        held.insert(10, b"aa", Timestamp(2), 64);
-        assert_eq!(held.insert(10, b"ab", Timestamp(2), 64), (0, true));
-        assert_eq!(held.insert(10, b"aaaa", Timestamp(2), 64), (2, false));
+        held.insert(20, b"cc", Timestamp(1));
+        held.insert(10, b"aa", Timestamp(2));
+        assert_eq!(held.insert(10, b"ab", Timestamp(2)), (0, true));
+        assert_eq!(held.insert(10, b"aaaa", Timestamp(2)), (2, false));
         assert_eq!(held.octets(), 6);
         assert_eq!(held.take_ready(9, Timestamp(3)), None);
         assert_eq!(held.take_ready(10, Timestamp(3)), Some((10, b"aaaa".to_vec())));

@@ -45,6 +45,9 @@ pub struct Side {
     pub held: Held,
     /// Octets seen last, to tell repeats.
     pub history: Option<Box<History>>,
+    /// Where the stream of the connection before stood, which a new one has replaced while it was alive: whoever goes on
+    /// there shows that it is not over.
+    pub former: Option<u32>,
     /// What was given up as missing: from this sequence number up to that one.
     missing: Option<(u32, u32)>,
 }
@@ -69,8 +72,9 @@ impl Side {
             return Place::Early;
         }
         let before = usize::try_from(distance.unsigned_abs()).unwrap_or(usize::MAX);
-        if payload.len() <= 1 && before == 1 {
-            // RFC 9293 3.8.4: a keep-alive repeats the octet before the next one, or carries none; its octet is garbage.
+        // RFC 9293 3.8.4: a keep-alive carries no octet, or garbage for one that the other end has acknowledged already.
+        let acknowledged = self.acknowledged.is_none_or(|ack| ahead(ack, next) >= 0);
+        if before == 1 && (payload.is_empty() || (payload.len() == 1 && acknowledged)) {
             return Place::KeepAlive;
         }
         if let Some((from, to)) = self.missing
@@ -83,6 +87,20 @@ impl Side {
         let differs =
             self.history.as_ref().is_some_and(|history| history.differs(before, payload.get(..old).unwrap_or(&[])));
         if before >= payload.len() { Place::Repeat(differs) } else { Place::Overlap(old, differs) }
+    }
+
+    /// The other end has accepted a connection that starts at this number: of two SYNs, that decides which one holds.
+    pub fn settle_restart(&mut self, accepted: u32) {
+        if self.restart.take() == Some(accepted) {
+            self.initial = Some(accepted.wrapping_sub(1));
+            self.next = Some(accepted);
+            self.pending.clear();
+        }
+    }
+
+    /// Whether a segment goes on with the connection that this one has replaced.
+    pub fn is_former(&self, sequence: u32) -> bool {
+        self.former.is_some_and(|former| (0..1 << 16).contains(&ahead(sequence, former)))
     }
 
     /// Notes that a segment's octets up to `end` are in order now.
@@ -108,20 +126,30 @@ impl Side {
         u64::try_from(distance).ok()
     }
 
-    /// Whether what is missing must be given up: too much is held, it was waited for long enough, or the other end
-    /// has acknowledged what comes after it, so that it was only the mirror that lost it.
-    pub fn must_skip(&self, limits: &Limits, now: Timestamp, acknowledged: Option<u32>) -> bool {
-        let Some(first) = self.held.first() else { return false };
-        if self.held.len() > limits.stream_segments_max || self.held.octets() > limits.stream_octets_max {
-            return true;
+    /// The bound that is passed by what is held: then what is missing must be given up.
+    pub fn passes(&self, limits: &Limits) -> Option<&'static str> {
+        if self.held.len() > limits.stream_segments_max {
+            Some("stream_segments_max")
+        } else if self.held.octets() > limits.stream_octets_max {
+            Some("stream_octets_max")
+        } else {
+            None
         }
+    }
+
+    /// Whether what is missing is lost: the other end has acknowledged what comes after it, so that it was only the mirror
+    /// that lost it; or nobody tells what was acknowledged, and it was waited for long enough. While the other end shows
+    /// that it waits too, what is missing may still come.
+    pub fn is_overdue(&self, limits: &Limits, now: Timestamp) -> bool {
+        let (Some(first), Some(next)) = (self.held.first(), self.next) else { return false };
         let waited = now.since(self.held.since());
-        if waited >= limits.reorder_ns {
-            return true;
+        match self.acknowledged {
+            Some(ack) if ahead(ack, first) > 0 && ahead(first, next) <= FAR => {
+                waited >= limits.duplicate_ns.saturating_mul(2)
+            }
+            Some(ack) if ahead(ack, next) <= 0 => false,
+            _ => waited >= limits.reorder_ns,
         }
-        let far = self.next.is_some_and(|next| ahead(first, next) > FAR);
-        let covered = acknowledged.is_some_and(|ack| ahead(ack, first) > 0);
-        covered && !far && waited >= limits.duplicate_ns.saturating_mul(2)
     }
 }
 
@@ -143,19 +171,30 @@ mod tests {
         assert_eq!(side.place(u32::MAX - 1, b"abXd"), Place::Repeat(true));
         assert_eq!(side.place(0, b"cdef"), Place::Overlap(2, false));
         assert_eq!(side.place(0, b"Xdef"), Place::Overlap(2, true));
-        assert_eq!(side.place(1, b"\0"), Place::KeepAlive);
+        assert_eq!(side.place(1, b"d"), Place::KeepAlive);
         assert_eq!(side.place(1, b""), Place::KeepAlive);
+        side.acknowledged = Some(1);
+        assert_eq!(side.place(1, b"x"), Place::Repeat(true), "nobody acknowledged the octet that it repeats");
+        side.acknowledged = Some(2);
+        assert_eq!(side.place(1, b"x"), Place::KeepAlive);
     }
 
     #[test]
     fn what_was_given_up_may_come_late() {
         let mut side = Side::default();
         side.advance(100);
-        side.held.insert(112, b"later", Timestamp(5), 64);
-        assert!(!side.must_skip(&Limits::default(), Timestamp(6), Some(200)));
-        assert!(side.must_skip(&Limits::default(), Timestamp(20_000_000), Some(200)));
-        assert!(!side.must_skip(&Limits::default(), Timestamp(20_000_000), Some(112)));
-        assert!(side.must_skip(&Limits::default(), Timestamp(1_000_000_005), None));
+        side.held.insert(112, b"later", Timestamp(5));
+        let overdue = |side: &Side, now| side.is_overdue(&Limits::default(), Timestamp(now));
+        assert!(!overdue(&side, 6));
+        assert!(overdue(&side, 1_000_000_005), "nobody tells, and the time is over");
+        side.acknowledged = Some(200);
+        assert!(!overdue(&side, 6) && overdue(&side, 20_000_000));
+        side.acknowledged = Some(100);
+        assert!(!overdue(&side, 99_000_000_000), "the other end waits too");
+        side.acknowledged = Some(112);
+        assert!(!overdue(&side, 20_000_000) && overdue(&side, 1_000_000_005));
+        assert_eq!(side.passes(&Limits::default()), None);
+        assert_eq!(side.passes(&Limits { stream_segments_max: 0, ..Limits::default() }), Some("stream_segments_max"));
         assert_eq!(side.skip_to_held(), Some(12));
         assert_eq!(side.place(100, b"twelve octet"), Place::Late);
     }
