@@ -551,13 +551,18 @@ fn the_second_copies_of_a_mirror_change_nothing() {
             Network::Ip(ip, _) => ip.identification.is_some_and(|identification| identification != 0),
             _ => false,
         };
+        let mut times: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for frame in &case.capture.frames {
+            *times.entry(&frame.octets).or_default() += 1;
+        }
         let mut failures = Vec::new();
         for (what, alter) in copies {
             for delay_ns in [0, 1_000, 60_000, 500_000, 1_000_000] {
                 let mut frames = heads(&case.capture);
                 let mut late = frames.clone();
-                // What is not IP is the same on both sides, or is not forwarded at all.
-                late.retain(|(_, octets)| is_ip(octets));
+                // What is not IP is the same on both sides, or is not forwarded at all. What a device sends twice, octet for
+                // octet, cannot be told from the copies of it.
+                late.retain(|(_, octets)| is_ip(octets) && times[octets.as_slice()] == 1);
                 let known = late.iter().filter(|(_, octets)| is_known_by_its_headers(octets)).count();
                 for (head, octets) in &mut late {
                     *octets = alter(octets);

@@ -674,11 +674,13 @@ fn signs(tricks: &mut Tricks) {
             talk.flagged(CLIENT, tcp::SYN, offset, &[]);
             talk.at(CLIENT, 0, octets);
         });
-        tricks.stream(format!("after a SYN at {offset} that is answered"), Expect::Told, move |talk, octets| {
+        let name = format!("after a SYN at {offset} that is answered");
+        let trick = tricks.stream(name, Expect::Told, move |talk, octets| {
             talk.flagged(CLIENT, tcp::SYN, offset, &[]);
             talk.flagged(SERVER, tcp::SYN | tcp::ACK, 70_000, &[]);
             talk.at(CLIENT, 0, octets);
         });
+        trick.shows(&["stream_conflict"]);
         // The sensor is led to believe in another connection.
         let name = format!("after a SYN at {offset} and a decoy there");
         let trick = tricks.stream(name, Expect::Told, move |talk, octets| {
@@ -1211,6 +1213,11 @@ fn meanings(tricks: &mut Tricks) {
             trick.shows(&["protocol_malformed", "operation_new", "protocol_unexpected_port", "conversation_new"]);
         }
     }
+    let trick = tricks.add("between garbage, in one segment", Expect::Told, |talk, deed| {
+        let real = talk.request(deed);
+        talk.says(CLIENT, &[vec![0xff; 5], real, vec![0xff; 5]].concat());
+    });
+    trick.shows(&["protocol_malformed", "protocol_unexpected_port"]);
     // Devices that read a segment at a time do what it says, whatever the header counts.
     for more in [-2, -1, 1, 2, 12, 100, 200, 1_000] {
         let trick = tricks.add(format!("with a length of {more} more"), Expect::Told, move |talk, deed| {

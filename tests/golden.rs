@@ -51,9 +51,11 @@ fn hold(folder: &Path, file: &str, made: Option<&[u8]>, wrong: &mut Vec<String>)
     let (expected, made) = (lines(expected.as_deref()), lines(made));
     let differs = expected.iter().zip(&made).position(|(one, other)| one != other);
     let at = differs.unwrap_or(expected.len().min(made.len()));
-    let shown =
-        |lines: &[String]| lines.get(at).map_or("(nothing)".to_owned(), |line| line.chars().take(600).collect());
-    wrong.push(format!("{}:{}:\n  expected {}\n  made     {}", path.display(), at + 1, shown(&expected), shown(&made)));
+    let [one, other] = [&expected, &made].map(|lines| lines.get(at).map_or("(no such line)", String::as_str));
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let around = |line: &str| line.chars().skip(same.saturating_sub(60)).take(300).collect::<String>();
+    let place = format!("{}:{}, from character {}", path.display(), at + 1, same + 1);
+    wrong.push(format!("{place}:\n  expected ..{}\n  made     ..{}", around(one), around(other)));
 }
 
 fn lines(octets: Option<&[u8]>) -> Vec<String> {

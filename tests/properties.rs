@@ -1,1 +1,615 @@
-//! (being written)
+//! The promise, for inputs that nobody thought of: no panic on any octets, and the way in which octets arrive changes
+//! nothing of what they say.
+
+use fixtures::story::{Capture, Host, Side, Story};
+use fixtures::wire::{ethernet, ip, modbus, pcap, pcapng, udp};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+use tests::{Headed, Run, head, heads, learn, policy, run_heads, tiny_limits};
+use yagura::capture::source::{Fill, FrameSource};
+use yagura_core::analyzer::Setup;
+use yagura_core::defrag::{Defragmenter, Outcome};
+use yagura_core::flow::FlowKey;
+use yagura_core::frame::FrameBatch;
+use yagura_core::limits::Limits;
+use yagura_parsers::discovery;
+use yagura_parsers::dissect::{Direction, Listener};
+use yagura_parsers::error::ParseError;
+use yagura_parsers::message::Describe;
+use yagura_parsers::packet::decode::{decode, decode_datagram};
+use yagura_parsers::packet::link::LinkType;
+use yagura_parsers::packet::{Carrier, DEPTH_MAX, Fragment, Ip, Scope};
+use yagura_parsers::protocols::{AnyDissector, identify, modbus::ModbusDissector};
+use yagura_rules::detections::CATALOG;
+use yagura_rules::facts::flow::{Endpoint, Transport};
+use yagura_rules::facts::time::Timestamp;
+use yagura_rules::policy::Policy;
+
+const HMI: Host = Host::new("HMI-1", [0x00, 0x14, 0x22, 0x0a, 0x11, 0x05], [10, 20, 0, 5]);
+const PLC: Host = Host::new("PLC-1", [0x00, 0x80, 0xf4, 0x1a, 0x01, 0x09], [10, 20, 1, 9]);
+
+/// So many cases of each property, the same each time.
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: count,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_105),
+        ..ProptestConfig::default()
+    }
+}
+
+// Octets as the wire has them: not even chance, which never gets past the first header
+
+/// The link types that are read, and one that is not.
+const LINK_TYPES: [u16; 13] = [1, 0, 9, 12, 14, 50, 101, 108, 113, 228, 229, 276, 65_535];
+
+/// Octets with numbers in them that headers and lengths like.
+fn octets(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    let octet = prop_oneof![
+        4 => any::<u8>(),
+        3 => prop::sample::select(vec![0_u8, 1, 2, 3, 4, 5, 6, 15, 16, 17, 0x2b, 0x45, 0x5a, 0x60, 0x81, 0xff]),
+    ];
+    vec(octet, 0..most)
+}
+
+/// A frame of which the headers are right and anything may follow.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let fixture = prop::sample::select(FIXTURES.clone());
+    prop_oneof![
+        1 => octets(200),
+        2 => (fixture.clone(), octets(60)).prop_map(|(frame, tail)| {
+            let keep = frame.len().min(54);
+            [&frame[..keep], &tail].concat()
+        }),
+        3 => (fixture, vec((any::<prop::sample::Index>(), any::<u8>()), 0..6)).prop_map(|(mut frame, changes)| {
+            for (at, value) in changes {
+                let at = at.index(frame.len());
+                frame[at] = value;
+            }
+            frame
+        }),
+    ]
+}
+
+static FIXTURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let scenarios = fixtures::scenarios::all().into_iter();
+    scenarios.flat_map(|scenario| scenario.capture.frames.into_iter().step_by(7)).map(|frame| frame.octets).collect()
+});
+
+/// A stream of Modbus with some of what is wrong with streams.
+fn streams() -> impl Strategy<Value = Vec<u8>> {
+    let pdu = prop_oneof![
+        Just(modbus::read(3, 40, 10)),
+        Just(modbus::write_multiple_registers(7, &[1, 2, 3])),
+        Just(modbus::write_single_coil(9, true)),
+        Just(modbus::registers(3, &[9; 10])),
+        Just(modbus::exception(3, 2)),
+        Just(modbus::read_file_record(&[(1, 2, 3), (4, 5, 6)])),
+        Just(modbus::device_identification(1, 1, &[(0, "a"), (1, "b")])),
+        Just(modbus::diagnostics(4, &[0])),
+        octets(30),
+    ];
+    let part = prop_oneof![
+        4 => (any::<u16>(), any::<u8>(), pdu.clone()).prop_map(|(id, unit, pdu)| modbus::tcp(id, unit, &pdu)),
+        2 => (1..248_u8, pdu.clone()).prop_map(|(unit, pdu)| modbus::rtu(unit, &pdu)),
+        1 => (any::<u16>(), any::<u16>(), pdu).prop_map(|(protocol, length, pdu)| {
+            modbus::tcp_claiming(1, protocol % 3, length % 300, 1, &pdu)
+        }),
+        1 => octets(12),
+    ];
+    vec(part, 0..8).prop_map(|parts| parts.concat())
+}
+
+// No panic
+
+proptest! {
+    #![proptest_config(cases(2_048))]
+
+    #[test]
+    fn any_octets_are_some_packet(
+        link in prop::sample::select(LINK_TYPES.to_vec()),
+        lost in 0..3_u32,
+        frame in frames(),
+    ) {
+        let captured = u32::try_from(frame.len()).expect("it is short");
+        let packet = decode(Carrier { link: LinkType(link), wire_octets: captured + lost }, &frame);
+        let end = packet.payload_offset as usize + packet.payload_octets as usize;
+        prop_assert!(end <= frame.len(), "{packet:?}");
+        prop_assert!(usize::from(packet.depth) <= DEPTH_MAX);
+        discovery::claims(&packet, &frame, &mut |claim| assert!(claim.text.as_octets().len() <= discovery::TEXT_MAX));
+        let datagram = packet.payload(&frame);
+        let inner = decode_datagram(&packet, datagram);
+        prop_assert!(inner.payload_offset as usize + inner.payload_octets as usize <= datagram.len());
+    }
+}
+
+/// What was read, in words; how skipped octets are told apart depends on how they come.
+#[derive(Default)]
+struct Notes(Vec<String>, usize);
+
+impl Listener for Notes {
+    fn message<M: Describe>(&mut self, message: &M, octets: &[u8]) {
+        self.skip();
+        let mut said = format!("{octets:02x?} {:?} {:?} {:?}", message.kind(), message.pairing(), message.fault());
+        message.fields(&mut |name, value| said += &format!(" {name}={value:?}"));
+        message.operations(&mut |operation| said += &format!(" {operation:?}"));
+        message.points(None, &mut |point| said += &format!(" {point:?}"));
+        message.tally(&mut |tally| said += &format!(" {tally:?}"));
+        message.identity(&mut |claim| said += &format!(" {claim:?}"));
+        self.0.push(said);
+    }
+
+    fn malformed(&mut self, error: ParseError, octets: &[u8]) {
+        self.skip();
+        self.0.push(format!("{octets:02x?} {error}"));
+    }
+
+    fn skipped(&mut self, octets: usize) {
+        assert!(octets > 0);
+        self.1 += octets;
+    }
+}
+
+impl Notes {
+    fn skip(&mut self) {
+        if self.1 > 0 {
+            self.0.push(format!("{} skipped", std::mem::take(&mut self.1)));
+        }
+    }
+
+    fn all(mut self) -> Vec<String> {
+        self.skip();
+        self.0
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_024))]
+
+    #[test]
+    fn a_stream_says_the_same_however_it_is_cut(
+        stream in streams(),
+        rtu in any::<bool>(),
+        to_server in any::<bool>(),
+        lost in any::<bool>(),
+        cuts in vec(1..20_usize, 1..10),
+    ) {
+        let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
+        let new = || {
+            let own = if rtu { ModbusDissector::rtu() } else { ModbusDissector::default() };
+            let mut dissector = AnyDissector::Modbus(own);
+            if lost {
+                dissector.gap(direction);
+            }
+            dissector
+        };
+        let mut whole = Notes::default();
+        let used = new().feed(direction, &stream, &mut whole);
+        prop_assert!(used <= stream.len());
+        let (mut dissector, mut pieces, mut pending) = (new(), Notes::default(), Vec::new());
+        let (mut rest, mut used_in_pieces) = (stream.as_slice(), 0);
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at((*cut).min(rest.len()));
+            rest = behind;
+            pending.extend_from_slice(piece);
+            let now = dissector.feed(direction, &pending, &mut pieces);
+            pending.drain(..now);
+            used_in_pieces += now;
+        }
+        let (whole, pieces) = (whole.all(), pieces.all());
+        // Out of step (octets are lost, or what stands there is no PDU), what may be a PDU is told from what follows it,
+        // as far as that is there: from then on the way in which octets come may show. In step it must not.
+        if lost {
+            return Ok(());
+        }
+        let in_step = |notes: &[String]| notes.iter().take_while(|note| !note.ends_with("skipped")).count();
+        let (steps, steps_in_pieces) = (in_step(&whole), in_step(&pieces));
+        prop_assert_eq!(&whole[..steps], &pieces[..steps_in_pieces]);
+        prop_assert_eq!(steps < whole.len(), steps_in_pieces < pieces.len());
+        prop_assert!(steps < whole.len() || used == used_in_pieces);
+        let _ = identify(&stream, rtu, &[502]);
+    }
+}
+
+fn headed(frames: Vec<Vec<u8>>, link: u16, step_ns: u64) -> Vec<Headed> {
+    let frames = frames.into_iter().zip(1..);
+    frames
+        .map(|(octets, number)| {
+            (head(number, 1_767_607_200_000_000_000 + number * step_ns, u32::from(link), &octets), octets)
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn any_frames_go_through_the_analyzer(
+        link in prop::sample::select(LINK_TYPES.to_vec()),
+        frames in vec(frames(), 0..40),
+        step_ns in prop::sample::select(vec![0, 1_000, 40_000_000, 20_000_000_000]),
+        tiny in any::<bool>(),
+        learn in any::<bool>(),
+    ) {
+        let link = if step_ns == 0 { link } else { 1 };
+        let limits = if tiny { tiny_limits() } else { Limits::default() };
+        let count = frames.len() as u64;
+        let run = run_heads(Setup { limits, learn, seed: step_ns, ..Setup::default() }, &headed(frames, link, step_ns), 8);
+        prop_assert_eq!(run.report.counters.frames, count);
+        prop_assert_eq!(run.report.counters.internal, 0);
+        prop_assert!(run.report.assets.len() <= limits.assets_max);
+        // What is written is one line each, however hostile the octets are.
+        for line in run.alert_lines().into_iter().chain(run.asset_lines()) {
+            prop_assert!(!line.contains(|c: char| c.is_control()), "{}", line);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        }
+        if let Some(learnt) = &run.report.learnt {
+            policy(None, Some(&learnt.to_toml()));
+        }
+    }
+
+    #[test]
+    fn any_octets_as_a_capture_end(
+        file in captures(),
+        twice in any::<bool>(),
+        frames_max in prop::sample::select(vec![1, 2, 7, 512]),
+    ) {
+        let path = std::env::temp_dir().join(format!("yagura-properties-{}.pcap", std::process::id()));
+        std::fs::write(&path, &file).expect("the folder for temporary files can be written");
+        let count = 1 + usize::from(twice);
+        let opened = yagura::capture::open(&vec![path.clone(); count], yagura::capture::Extent::default());
+        let Ok(mut source) = opened.map_err(|error| error.to_string()) else { return Ok(()) };
+        let (mut batch, mut numbers, mut damages) = (FrameBatch::default(), vec![0; count], 0);
+        loop {
+            match source.fill(&mut batch, frames_max) {
+                Ok(Fill::Frames) => {
+                    prop_assert!(!batch.frames.is_empty() && batch.frames.len() <= frames_max && damages == 0);
+                    for frame in batch.iter() {
+                        let number = &mut numbers[usize::from(frame.head.origin.capture)];
+                        *number += 1;
+                        prop_assert_eq!(frame.head.origin.frame, *number);
+                        prop_assert_eq!(frame.octets.len(), frame.head.captured_octets as usize);
+                    }
+                }
+                Ok(Fill::End) => break,
+                Err(error) => {
+                    damages += 1;
+                    prop_assert!(damages <= count && !error.to_string().contains(char::is_control), "{}", error);
+                }
+            }
+        }
+        // A frame needs a record header of 16 octets (12 in the shortest block of pcapng).
+        prop_assert!(numbers.iter().all(|number| *number <= file.len() as u64 / 12));
+        prop_assert_eq!(source.fill(&mut batch, frames_max).expect("the end"), Fill::End);
+    }
+
+    #[test]
+    fn any_text_as_a_site_file_is_read_or_refused(text in site_texts()) {
+        let mut read = |name: &str| if name == "site.toml" { Ok(text.clone()) } else { Err("not there".to_owned()) };
+        match Policy::load("site.toml", &mut read, CATALOG) {
+            Ok(policy) => prop_assert!(policy.warnings.len() <= yagura_rules::problem::PROBLEMS_MAX),
+            Err(problems) => {
+                prop_assert!(!problems.is_empty() && problems.len() <= yagura_rules::problem::PROBLEMS_MAX);
+                prop_assert!(problems.iter().all(|problem| !problem.one_line().contains('\n')));
+            }
+        }
+    }
+}
+
+/// Capture files of both kinds, with octets changed and cut.
+fn captures() -> impl Strategy<Value = Vec<u8>> {
+    static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let mut story = Story::new();
+        let conversation = story.tcp(HMI, PLC.port(502));
+        story.modbus(conversation, 1, &modbus::read(3, 0, 2), &modbus::registers(3, &[1, 2]));
+        let capture = story.end();
+        let mut next_generation = pcapng::Writer::new(true);
+        next_generation.interface(1, 0, 9).interface(101, 96, 6);
+        for frame in &capture.frames {
+            next_generation.packet(0, frame.time_ns, &frame.octets);
+        }
+        let mut other_order = pcapng::Writer::new(false);
+        other_order.interface(1, 0, 6).simple_packet(&capture.frames[0].octets).section(true).interface(1, 0, 6);
+        other_order.packet(0, capture.frames[0].time_ns, &capture.frames[0].octets);
+        let nanoseconds = pcap::Format { nanoseconds: true, ..pcap::Format::default() };
+        vec![
+            capture.to_pcap(),
+            capture.to_pcap_as(nanoseconds),
+            next_generation.octets().to_vec(),
+            other_order.octets().to_vec(),
+        ]
+    });
+    let file = prop::sample::select(FILES.clone());
+    let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 0..5);
+    prop_oneof![
+        1 => octets(100),
+        5 => (file, changes, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(mut file, changes, end, cut)| {
+            for (at, value) in changes {
+                // Headers are where it hurts.
+                let at = at.index(file.len().min(160));
+                file[at] = value;
+            }
+            if cut {
+                file.truncate(end.index(file.len()));
+            }
+            file
+        }),
+    ]
+}
+
+/// Texts that are somewhat like a site file.
+fn site_texts() -> impl Strategy<Value = String> {
+    let words = [
+        "schema = 1\n",
+        "site = \"x\"\n",
+        "sensor = ",
+        "assets = [\n",
+        "{ address = \"10.0.0.1\" },\n",
+        "]\n",
+        "[zones]\n",
+        "[zones.a]\n",
+        "[[zones]]\n",
+        "networks = [\"10.0.0.0/8\"]\n",
+        "conduits = [\n",
+        "from = \"a\"",
+        "to = \"outside\"",
+        "{ ",
+        " }",
+        ",",
+        "allow = [\"modbus: read\"]\n",
+        "[detections.scan_sweep]\n",
+        "enabled = false\n",
+        "severity = \"high\"\n",
+        "include = [\"b.toml\"]\n",
+        "suppress = [\n",
+        "reason = \"é変\"",
+        "until = 2026-01-01T00:00:00Z\n",
+        "operations = [\n",
+        "conversations = [\n",
+        "values = [\n",
+        "client = \"10.0.0.1\"",
+        "server = \"::1\"",
+        "unit = 300",
+        "= ",
+        "\"",
+        "'''",
+        "\u{0}",
+        "[",
+        "99999999999999999999",
+        "\n",
+        "#",
+    ];
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    prop_oneof![
+        1 => any::<String>(),
+        4 => vec(prop::sample::select(words), 0..30).prop_map(|words| words.concat()),
+    ]
+}
+
+// Conversations
+
+/// What a panel asks, and with it, by whom and when.
+fn conversation(writes: &[u16]) -> Story {
+    let mut story = Story::new();
+    story.arp_exchange(HMI, PLC);
+    let conversation = story.tcp(HMI, PLC.port(502));
+    for address in writes {
+        story.modbus(conversation, 1, &modbus::read(3, 40, 4), &modbus::registers(3, &[1, 2, 3, 4]));
+        let write = modbus::write_multiple_registers(*address, &[7; 3]);
+        story.modbus(conversation, 1, &write, &modbus::written(16, *address, 3));
+    }
+    story
+}
+
+/// The setup in which a write to anything but register 40 is unusual.
+static SETUP: LazyLock<Setup> = LazyLock::new(|| {
+    let baseline = learn(&conversation(&[40, 40]).end(), None);
+    Setup { policy: policy(None, Some(&baseline)), seed: 1, ..Setup::default() }
+});
+
+fn judgements(run: &Run) -> Vec<(&'static str, String, u64)> {
+    let told = run.alerts.iter().map(|alert| (alert.card.name, alert.finding.subject.clone(), alert.repeats));
+    let mut told: Vec<_> = told.collect();
+    // The order of what is told follows that of the frames.
+    told.sort();
+    told
+}
+
+/// A story in which both ends are acknowledged as late as they are in the plain one, and the client's octets come as the
+/// case wants.
+fn delivered(stream: &[u8], pieces: &[(usize, usize)], responses: &[Vec<u8>]) -> Capture {
+    let mut story = Story::new();
+    story.arp_exchange(HMI, PLC);
+    let conversation = story.tcp(HMI, PLC.port(502));
+    for (start, end) in pieces {
+        let start_ahead = u32::try_from(*start).expect("it is short");
+        story.overtakes(conversation, Side::Client, start_ahead, &stream[*start..*end]);
+    }
+    for response in responses {
+        story.answers(conversation, response);
+    }
+    story.end()
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn order_repeats_and_equal_overlaps_of_segments_change_no_alert(
+        writes in vec(prop::sample::select(vec![40_u16, 80, 90]), 1..4),
+        cuts in vec(any::<prop::sample::Index>(), 0..12),
+        extra in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..6),
+        order in any::<u64>(),
+    ) {
+        let (mut stream, mut responses) = (Vec::new(), Vec::new());
+        for (id, address) in writes.iter().enumerate() {
+            stream.extend(modbus::tcp(id as u16, 1, &modbus::write_multiple_registers(*address, &[7; 3])));
+            responses.push(modbus::tcp(id as u16, 1, &modbus::written(16, *address, 3)));
+        }
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
+        ends.extend([0, stream.len()]);
+        ends.sort_unstable();
+        ends.dedup();
+        let mut pieces: Vec<(usize, usize)> = ends.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        pieces.extend(extra.iter().filter_map(|(one, other)| {
+            let (one, other) = (one.index(stream.len()), other.index(stream.len() + 1));
+            (one < other).then_some((one, other))
+        }));
+        let plain = delivered(&stream, &[(0, stream.len())], &responses);
+        let mut dice = fixtures::story::Dice::new(order);
+        for at in (1..pieces.len()).rev() {
+            pieces.swap(at, dice.below(at as u32 + 1) as usize);
+        }
+        let scrambled = delivered(&stream, &pieces, &responses);
+        let expected = run_heads(SETUP.clone(), &heads(&plain), 64);
+        let run = run_heads(SETUP.clone(), &heads(&scrambled), 64);
+        prop_assert_eq!(judgements(&expected), judgements(&run), "pieces {:?}", pieces);
+        prop_assert_eq!(expected.alerts.is_empty(), writes.iter().all(|address| *address == 40));
+    }
+}
+
+// Keys
+
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    // Few numbers, in all the ways in which an address can hold them, so that they meet.
+    (0..3_u8, 0..6_u8).prop_map(|(number, kind)| {
+        let four = Ipv4Addr::new(10, 0, 0, number);
+        match kind {
+            0 => IpAddr::V4(four),
+            1 => IpAddr::V6(four.to_ipv6_mapped()),
+            2 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(four.to_bits()))),
+            3 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(four.to_bits()) << 96)),
+            4 => IpAddr::V6(Ipv6Addr::from_bits(1 << 127 | u128::from(four.to_bits()))),
+            _ => IpAddr::V6(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0x0a00, u16::from(number))),
+        }
+    })
+}
+
+type Tuple = ((IpAddr, u16), (IpAddr, u16), Transport, [u16; 4], u32);
+
+fn tuples() -> impl Strategy<Value = Tuple> {
+    let port = prop::sample::select(vec![0_u16, 1, 6, 17, 502]);
+    let transport = prop_oneof![
+        Just(Transport::Tcp),
+        Just(Transport::Udp),
+        Just(Transport::Icmp),
+        prop::sample::select(vec![0_u8, 1, 6, 17, 47]).prop_map(Transport::Ip),
+    ];
+    let tag = || prop::sample::select(vec![0_u16, 1, 4_095]);
+    let tags = (tag(), tag(), tag(), tag()).prop_map(|(a, b, c, d)| [a, b, c, d]);
+    (
+        (addresses(), port.clone()),
+        (addresses(), port),
+        transport,
+        tags,
+        prop::sample::select(vec![0_u32, 1, 2, 0x0100_0000]),
+    )
+}
+
+fn key((source, destination, transport, tags, network): Tuple) -> (FlowKey, bool) {
+    let end = |(address, port): (IpAddr, u16)| Endpoint { address, port };
+    FlowKey::new(end(source), end(destination), transport, Scope { tags, network })
+}
+
+proptest! {
+    #![proptest_config(cases(8_192))]
+
+    #[test]
+    fn tuples_that_differ_never_share_a_flow(one in tuples(), other in tuples()) {
+        let turned = |(source, destination, transport, tags, network): Tuple| (destination, source, transport, tags, network);
+        let same = one == other || one == turned(other);
+        prop_assert_eq!(key(one).0 == key(other).0, same, "{:?} {:?}", one, other);
+        prop_assert!(key(one).0 == key(turned(one)).0);
+        if one.0 != one.1 {
+            prop_assert!(key(one).1 != key(turned(one)).1, "only one of two ends is the lower");
+        }
+        let hash = |key: FlowKey| {
+            use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+            BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+        };
+        // Every part of the key goes into its hash, so that nobody can make flows that crowd one place.
+        prop_assert_eq!(hash(key(one).0) == hash(key(other).0), same);
+    }
+}
+
+// Fragments
+
+proptest! {
+    #![proptest_config(cases(1_024))]
+
+    #[test]
+    fn a_datagram_comes_out_as_it_went_in(
+        datagram in vec(any::<u8>(), 1..400),
+        cuts in vec(any::<prop::sample::Index>(), 0..12),
+        extra in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..6),
+        order in any::<u64>(),
+    ) {
+        let eighths = datagram.len().div_ceil(8);
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(eighths) * 8).collect();
+        ends.extend([0, datagram.len()]);
+        ends.sort_unstable();
+        ends.dedup();
+        let mut pieces: Vec<(usize, usize)> = ends.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        pieces.extend(extra.iter().filter_map(|(one, other)| {
+            let (one, other) = (one.index(eighths) * 8, ((other.index(eighths) + 1) * 8).min(datagram.len()));
+            (one < other).then_some((one, other))
+        }));
+        let mut dice = fixtures::story::Dice::new(order);
+        for at in (1..pieces.len()).rev() {
+            pieces.swap(at, dice.below(at as u32 + 1) as usize);
+        }
+        let mut defragmenter = Defragmenter::new(&Limits::default());
+        let header = Ip {
+            source: HMI.address,
+            destination: PLC.address,
+            ttl: 64,
+            identification: Some(7),
+            protocol: 17,
+            fragment: None,
+        };
+        let mut whole = None;
+        for (number, (start, end)) in (1_u64..).zip(&pieces) {
+            let fragment = Fragment { offset: *start as u32, more: *end < datagram.len() };
+            let (scope, now) = (Scope::default(), Timestamp(number));
+            let (outcome, conflict) = defragmenter.take(number, now, scope, &header, fragment, &datagram[*start..*end]);
+            prop_assert!(!conflict, "equal overlaps are no conflict");
+            match outcome {
+                Outcome::Whole(octets) => {
+                    prop_assert!(whole.is_none(), "it comes out once");
+                    whole = Some(octets);
+                    break;
+                }
+                Outcome::Held | Outcome::Repeated => {}
+                Outcome::Refused => prop_assert!(false, "{}..{} is refused", start, end),
+            }
+        }
+        prop_assert_eq!(whole.as_ref(), Some(&datagram));
+    }
+
+    #[test]
+    fn a_datagram_in_fragments_says_what_it_says_whole(
+        piece in 1..20_usize,
+        order in any::<u64>(),
+        address in prop::sample::select(vec![40_u16, 90]),
+    ) {
+        let request = modbus::tcp(1, 1, &modbus::write_multiple_registers(address, &[7; 3]));
+        let datagram = udp::datagram((HMI.address, 40_000), (PLC.address, 502), &request);
+        let header = ip::Header::new(HMI.v4(), PLC.v4(), ip::UDP, 77);
+        let frame = |packet: &[u8]| ethernet::padded(ethernet::frame(PLC.mac, HMI.mac, ethernet::IPV4, packet));
+        let whole = vec![frame(&ip::v4(header, &datagram))];
+        let mut pieces: Vec<_> = ip::fragments(header, &datagram, piece * 8).iter().map(|packet| frame(packet)).collect();
+        let mut dice = fixtures::story::Dice::new(order);
+        for at in (1..pieces.len()).rev() {
+            pieces.swap(at, dice.below(at as u32 + 1) as usize);
+        }
+        let expected = run_heads(SETUP.clone(), &headed(whole, 1, 1_000), 64);
+        let run = run_heads(SETUP.clone(), &headed(pieces, 1, 1_000), 64);
+        prop_assert_eq!(expected.alerts.is_empty(), address == 40);
+        prop_assert_eq!(judgements(&expected), judgements(&run));
+    }
+}

@@ -113,12 +113,12 @@ impl Verb {
 /// Addresses are those of the PDU (0-based for Modbus), never a data model's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
-    /// The data space by the standard's name: `coil`, `holding_register`, ...
-    pub space: &'static str,
     /// The first address.
     pub first: u32,
     /// How many; at least 1.
     pub count: u32,
+    /// The data space by the standard's name: `coil`, `holding_register`, ...
+    pub space: &'static str,
 }
 
 impl Target {

@@ -197,7 +197,7 @@ impl SourceFile {
     /// A file of a name and a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let after = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at.saturating_add(1));
+        let after = text.match_indices('\n').map(|(at, _)| at.saturating_add(1));
         let starts = std::iter::once(0).chain(after).collect();
         Self { name: name.into(), text, starts }
     }

@@ -8,7 +8,8 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PacketClock {
     now: Timestamp,
-    started: bool,
+    /// Where the next second begins; 0 before the first frame.
+    next_second: u64,
     /// Frames whose time is before that of an earlier one.
     pub reversals: u64,
 }
@@ -20,24 +21,21 @@ impl PacketClock {
     }
 
     /// Takes a frame's time. True where a second has begun since the last tick: however long the pause, it is one tick.
+    #[inline]
     pub fn advance(&mut self, time: Timestamp) -> bool {
-        if !self.started {
-            self.started = true;
-            self.now = time;
-            return false;
-        }
         if time < self.now {
             self.reversals = self.reversals.saturating_add(1);
             return false;
         }
-        let tick = second(time) != second(self.now);
         self.now = time;
-        tick
+        if time.0 < self.next_second {
+            return false;
+        }
+        let started = self.next_second != 0;
+        let second = time.0.checked_div(SECOND).unwrap_or(0);
+        self.next_second = second.saturating_add(1).saturating_mul(SECOND);
+        started
     }
-}
-
-fn second(time: Timestamp) -> u64 {
-    time.0.checked_div(SECOND).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -230,7 +230,8 @@ fn every_function_reads_in_both_directions() {
             let table = if *kind == Request { 0 } else { 1 };
             let first = tallies(message).into_iter().next().unwrap();
             assert_eq!(first, (table, (pdu[0] & 0x7F).to_string()));
-            assert!(!operations(message).is_empty());
+            // A UMAS answer does not name the function that it answers.
+            assert_eq!(operations(message).is_empty(), *kind == Response && pdu[0] == 90);
         });
     }
     // The table above holds every function whose structure is known, both ways.
@@ -489,7 +490,7 @@ fn operations_tell_verb_code_and_target() {
         (Request, &[90, 0, 0x34], &[(Transfer, 90, 0x34, None)]),
         (Request, &[90, 0, 0x41], &[(Mode, 90, 0x41, None)]),
         (Request, &[90, 0, 0xEE], &[(Transfer, 90, 0xEE, None)]),
-        (Response, &[90, 0, 0xFE], &[(Other, 90, 0, None)]),
+        (Response, &[90, 0, 0xFE], &[]),
         (Request, &[126, 1], &[(Transfer, 126, 0, None)]),
         (Request, &[65, 1], &[(Other, 65, 0, None)]),
         (Request, &[99], &[(Other, 99, 0, None)]),
@@ -916,7 +917,7 @@ fn nothing_panics_however_octets_are_cut_or_changed() {
 /// Asks a message everything.
 fn look(message: &Message<'_>) {
     let asked = operations(message).into_iter().next();
-    assert!(asked.is_some());
+    assert!(asked.is_some() || message.function_code.0 == 90);
     assert!(fields_of(message).len() >= 4);
     points(message, asked);
     message.identity(&mut |_| {});

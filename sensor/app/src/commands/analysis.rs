@@ -141,9 +141,10 @@ impl Analysis {
     }
 }
 
-/// How many threads work where the arguments do not say: as many as the machine has cores.
+/// How many threads work where the arguments do not say. One costs the least processor time; more are for those who have
+/// large captures and idle cores.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    1
 }
 
 /// A setup for a policy, with a fresh seed for the hash tables: it changes no byte of what is said.

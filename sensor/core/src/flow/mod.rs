@@ -141,4 +141,11 @@ impl FlowState {
             newer: table::NONE,
         }
     }
+
+    /// Whether a SYN was seen in the middle of it, of which it is not known yet whether it is meant.
+    #[inline]
+    pub fn may_restart(&self) -> bool {
+        let [low, high] = &self.sides;
+        low.restart.is_some() || high.restart.is_some()
+    }
 }

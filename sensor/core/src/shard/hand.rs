@@ -15,7 +15,7 @@ use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::Norm;
 
 /// A minute, in ns.
-pub(super) const MINUTE: u64 = 60_000_000_000;
+const MINUTE: u64 = 60_000_000_000;
 
 /// The parts of a frame's turn, in order.
 pub mod phase {
@@ -130,6 +130,8 @@ pub(super) struct Hand {
     pub(super) streams_octets_max: usize,
     pub(super) limits_told: BTreeMap<&'static str, u64>,
     pub(super) settled: u64,
+    /// The minute that the latest frame is of, and the nanosecond that the next one begins at.
+    pub(super) minute: (u64, u64),
     pub(super) retransmissions: u64,
     pub(super) gaps: u64,
     pub(super) gap_octets: u64,
@@ -151,6 +153,18 @@ impl Hand {
         if let Some(tallies) = self.tallies.get_mut(protocol_index(id)) {
             what(tallies);
         }
+    }
+
+    /// The minute of packet time, from the epoch. Divides once a minute.
+    #[inline]
+    pub(super) fn minute(&mut self, now: Timestamp) -> u64 {
+        let (minute, end) = self.minute;
+        if now.0 < end && now.0.saturating_add(MINUTE) >= end {
+            return minute;
+        }
+        let minute = now.0.checked_div(MINUTE).unwrap_or(0);
+        self.minute = (minute, minute.saturating_add(1).saturating_mul(MINUTE));
+        minute
     }
 
     /// Whether somebody wants to know what becomes of this frame.

@@ -65,6 +65,7 @@ impl Shard {
                 streams_octets_max: part(limits.streams_octets_max),
                 limits_told: BTreeMap::new(),
                 settled: 0,
+                minute: (0, 0),
                 retransmissions: 0,
                 gaps: 0,
                 gap_octets: 0,
@@ -135,6 +136,7 @@ impl Shard {
         let mut index = self.flows.find(&key);
         let mut former = [None, None];
         if let (Some(old), Header::Tcp { sequence, flags, .. }) = (index, header)
+            && (flags.any(TcpFlags::SYN) || self.flows.get_mut(old).is_some_and(|flow| flow.may_restart()))
             && self.is_new_connection(old, from_low, sequence, flags)
         {
             if let Some(flow) = self.flows.get_mut(old)

@@ -1,6 +1,6 @@
 //! Messages to events: pairing, verdicts, and what needs no judge.
 
-use super::hand::{At, Hand, MINUTE, add};
+use super::hand::{At, Hand, add};
 use crate::flow::FlowState;
 use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
@@ -180,7 +180,7 @@ impl Hand {
     ) -> (Verdict, bool) {
         let refused = stage == Stage::Refused;
         let written = operation.verb.changes_process() && !refused;
-        let minute = heard.at.now.0.checked_div(MINUTE).unwrap_or(0);
+        let minute = self.minute(heard.at.now);
         let max = self.limits.settled_max;
         let verdict = match talk.known.verdict(&operation, minute) {
             Some(verdict) => verdict,

@@ -86,7 +86,7 @@ impl Hand {
     /// The sender's MAC address, where it was not told within the minute.
     fn speaks_again(&mut self, at: At, packet: &Packet) -> Option<MacAddr> {
         let mac = packet.source_mac?;
-        let minute = at.now.0.checked_div(super::hand::MINUTE).unwrap_or(0);
+        let minute = self.minute(at.now);
         let key = (packet.scope, mac);
         if self.macs.get(&key) == Some(&minute) {
             return None;
