@@ -71,7 +71,7 @@ for target in "${targets[@]}"; do
     if [ -e "$logs/$target.failed" ]; then
         failed=1
         echo "$target FAILED:" >&2
-        grep -v '^#\|^stat::\|^INFO\|^WARNING\|^NOTE\|^	NEW_FUNC' "$logs/$target" | tail -n 40 >&2
+        grep -v '^#\|^stat::\|^INFO\|^WARNING\|^NOTE\|^	NEW_FUNC' "$logs/$target" | tail -n 40 | cut -c -400 >&2
     fi
 done
 exit $failed

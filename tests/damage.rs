@@ -1,8 +1,8 @@
 //! The promise: what a network, a mirror or an attacker does to frames never stops the sensor, and never makes it say
 //! what nobody did.
 
-use fixtures::story::{Capture, Dice, TimedFrame};
-use fixtures::wire::{ethernet, ip};
+use fixtures::story::{Capture, Dice, Host, Story, TimedFrame};
+use fixtures::wire::{ethernet, ip, modbus as wire};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use tests::{CONFESSIONS, Case, Headed, Run, cases, for_each, head, heads, map, run, run_heads, tiny_limits};
@@ -365,6 +365,55 @@ fn a_message_cut_short_is_never_taken_for_another() {
             }
         }
     });
+}
+
+#[test]
+fn what_follows_a_broken_message_is_read_as_if_alone() {
+    // The message, and how many whole ones behind it may go with it: none where its length is right.
+    let poisons: [(&str, Vec<u8>, usize); 9] = [
+        ("function code 0", wire::tcp(900, 1, &[0, 1, 2, 3]), 0),
+        ("quantity 0", wire::tcp(900, 1, &wire::read(3, 1, 0)), 0),
+        ("quantity 65535", wire::tcp(900, 1, &wire::read(3, 1, 0xffff)), 0),
+        ("byte count too high", wire::tcp(900, 1, &[16, 0, 1, 0, 1, 200, 0, 1]), 0),
+        ("a response", wire::tcp(900, 1, &wire::registers(3, &[1, 2])), 0),
+        ("an exception", wire::tcp(900, 1, &wire::exception(3, 2)), 0),
+        ("no data", wire::tcp(900, 1, &[16]), 0),
+        ("protocol identifier 7", wire::tcp_claiming(900, 7, 6, 1, &wire::read(3, 1, 1)), 1),
+        ("octets of no message", vec![0xff; 9], 1),
+    ];
+    for (what, poison, may_go) in poisons {
+        for together in [false, true] {
+            let tell = |poisoned: bool| {
+                let mut story = Story::new();
+                let (panel, controller) = (host(5), host(9));
+                let conversation = story.tcp(panel, controller.port(502));
+                let other = story.tcp(host(6), controller.port(502));
+                story.modbus(conversation, 1, &wire::read(3, 40, 10), &wire::registers(3, &[0; 10]));
+                let next: Vec<Vec<u8>> = (0..4).map(|n| wire::tcp(n, 1, &wire::read(3, 50 + n, 2))).collect();
+                match (poisoned, together) {
+                    (true, true) => drop(story.says(conversation, &[poison.clone(), next[0].clone()].concat())),
+                    (true, false) => drop(story.says(conversation, &poison).says(conversation, &next[0])),
+                    (false, _) => drop(story.says(conversation, &next[0])),
+                }
+                story.modbus(other, 1, &wire::read(3, 70, 1), &wire::registers(3, &[7]));
+                for octets in &next[1..] {
+                    story.says(conversation, octets);
+                }
+                let said = said(&heads(&story.end()));
+                let firsts = said.into_iter().filter(|(stage, _)| *stage == Stage::Requested);
+                firsts.filter_map(|(_, (operation, _))| operation.target.map(|target| target.first)).collect()
+            };
+            let (alone, behind): (Vec<u32>, Vec<u32>) = (tell(false), tell(true));
+            assert_eq!(alone, [40, 50, 70, 51, 52, 53]);
+            let missing = alone.iter().filter(|first| !behind.contains(first)).count();
+            assert!(missing <= may_go, "{what}, together {together}: {behind:?}");
+            assert!(behind.contains(&70), "{what}: the other conversation is as it was");
+        }
+    }
+}
+
+fn host(number: u8) -> Host {
+    Host::new("host", [2, 0, 0, 0, 0, number], [10, 0, 0, number])
 }
 
 // What the network and the mirror do

@@ -272,6 +272,9 @@ enum Expect {
     Told,
 }
 
+/// Takes a request's octets from the talk, and sends them.
+type Delivery = Box<dyn Fn(&mut Talk, &Deed) + Sync>;
+
 /// A way to deliver a request.
 struct Trick {
     name: String,
@@ -283,7 +286,7 @@ struct Trick {
     /// Detections that the twin may raise because of the trick.
     shows: &'static [&'static str],
     /// Takes the request's octets from the talk, and delivers them.
-    deliver: Box<dyn Fn(&mut Talk, &Deed) + Sync>,
+    deliver: Delivery,
 }
 
 /// The tricks.
@@ -425,7 +428,7 @@ fn order(tricks: &mut Tricks) {
     // So many pieces of reads and, among them, the request; given in another order.
     let scrambled = |talk: &mut Talk, deed: &Deed, window: usize, seed: u64| {
         let mut octets = Vec::new();
-        let place = if seed % 2 == 0 { 0 } else { window * 4 / 2 };
+        let place = if seed.is_multiple_of(2) { 0 } else { window * 2 };
         while octets.len() < place {
             octets.extend(talk.request(&usual_read()));
         }
@@ -1187,7 +1190,8 @@ fn meanings(tricks: &mut Tricks) {
         trick.shows(&["operation_new"]);
     }
     // Headers and PDUs that a device drops, or answers with an exception, before the request.
-    let odd: [(&str, fn() -> Vec<u8>); 8] = [
+    type Odd = (&'static str, fn() -> Vec<u8>);
+    let odd: [Odd; 8] = [
         ("another protocol identifier", || modbus::tcp_claiming(9, 7, 6, 1, &modbus::read(3, 40, 10))),
         ("length 0", || modbus::tcp_claiming(9, 0, 0, 1, &[])),
         ("length 1", || modbus::tcp_claiming(9, 0, 1, 1, &[])),

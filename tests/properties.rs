@@ -473,6 +473,125 @@ proptest! {
     }
 }
 
+// Strangers
+
+/// What is said at port 502 and is no Modbus: the first octets of other protocols, from both ends.
+fn strangers() -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    for method in ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PRI", "CONNECT"] {
+        for path in ["/", "/index.html", "*", "/a/b?c=d"] {
+            all.push((
+                format!("HTTP {method} {path}"),
+                format!("{method} {path} HTTP/1.1\r\nHost: plc\r\n\r\n").into_bytes(),
+            ));
+        }
+    }
+    for code in [200, 301, 404, 500] {
+        all.push((format!("HTTP {code}"), format!("HTTP/1.1 {code} x\r\nContent-Length: 0\r\n\r\n").into_bytes()));
+    }
+    for text in [
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "220 mail ESMTP\r\n",
+        "EHLO plc\r\n",
+        "USER anonymous\r\n",
+        "+OK ready\r\n",
+        "* OK IMAP4\r\n",
+        "RFB 003.008\n",
+        "*1\r\n$4\r\nPING\r\n",
+        "NICK x\r\n",
+        "SIP/2.0 200 OK\r\n\r\n",
+        "AMQP\u{0}\u{0}\u{9}\u{1}",
+        "\u{16}\u{3}\u{1}",
+        "<?xml version=\"1.0\"?>",
+        "{\"jsonrpc\":\"2.0\"}",
+        "\r\n\r\n",
+        "MGLNDD_10.0.0.1_502\n",
+        "help\r\n",
+    ] {
+        all.push((format!("text {text:?}"), text.as_bytes().to_vec()));
+    }
+    for version in 0..=4 {
+        for length in [0x31_u8, 0x80, 0xc8] {
+            let mut octets = vec![0x16, 3, version, 0, length, 1, 0, 0, length - 4, 3, 3];
+            octets.extend((0..length - 6).map(|n| n.wrapping_mul(37)));
+            all.push((format!("TLS 3.{version}, {length} octets"), octets));
+        }
+    }
+    let binary: [(&str, &[u8]); 30] = [
+        ("TPKT with COTP", &[3, 0, 0, 0x16, 0x11, 0xe0, 0, 0, 0, 1, 0, 0xc0, 1, 0x0a, 0xc1, 2, 1, 0, 0xc2, 2, 1, 2]),
+        ("RDP", &[3, 0, 0, 0x13, 0x0e, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0]),
+        ("DNP3", &[5, 0x64, 5, 0xc9, 1, 0, 0, 4, 0xe9, 0x21]),
+        ("IEC 104 start", &[0x68, 4, 7, 0, 0, 0]),
+        ("IEC 104 interrogation", &[0x68, 14, 0, 0, 0, 0, 100, 1, 6, 0, 1, 0, 0, 0, 0, 20]),
+        (
+            "EtherNet/IP register",
+            &[0x65, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+        ),
+        ("EtherNet/IP list", &[0x63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (
+            "OPC UA hello",
+            b"HELF\x38\0\0\0\0\0\0\0\xff\xff\0\0\xff\xff\0\0\0\0\0\0\0\0\0\0\x18\0\0\0opc.tcp://plc:4840/path1",
+        ),
+        ("BACnet over IP", &[0x81, 0x0b, 0, 0x0c, 1, 0x20, 0xff, 0xff, 0, 0xff, 0x10, 8]),
+        ("FINS", b"FINS\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0"),
+        ("SMB 1", &[0, 0, 0, 0x54, 0xff, 0x53, 0x4d, 0x42, 0x72, 0, 0, 0, 0, 0x18, 1, 0x28]),
+        ("SMB 2", &[0, 0, 0, 0x6c, 0xfe, 0x53, 0x4d, 0x42, 0x40, 0, 1, 0, 0, 0, 0, 0]),
+        ("NetBIOS session", &[0x81, 0, 0, 0x44, 0x20, 0x43, 0x4b, 0x46]),
+        ("NetBIOS keep-alive", &[0x85, 0, 0, 0]),
+        ("DCE RPC bind", &[5, 0, 11, 3, 16, 0, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0]),
+        ("Sun RPC", &[0x80, 0, 0, 0x28, 0x72, 0xfe, 0x1d, 0x13, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa0]),
+        (
+            "DNS",
+            &[
+                0, 0x1e, 0, 6, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, b'v', b'e', b'r', b's', b'i', b'o', b'n', 4, b'b',
+                b'i', b'n', b'd', 0, 0, 16, 0, 3,
+            ],
+        ),
+        ("LDAP bind", &[0x30, 0x0c, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0]),
+        ("LDAP unbind, long form", &[0x30, 0x84, 0, 0, 0, 5, 2, 1, 3, 0x42, 0]),
+        ("Kerberos", &[0, 0, 1, 2, 0x6a, 0x81, 0xff, 0x30, 0x81, 0xfc]),
+        ("PostgreSQL", &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]),
+        ("MySQL", b"\x4a\0\0\0\x0a8.0.36\0\x08\0\0\0abcdefgh\0\xff\xff\xff\x02"),
+        ("SQL Server", &[0x12, 1, 0, 0x2f, 0, 0, 0, 0, 0, 0, 0x1a, 0, 6, 1, 0, 0x20]),
+        ("Oracle", &[0, 0x3a, 0, 0, 1, 0, 0, 0, 1, 0x39, 1, 0x2c, 0, 0, 8, 0]),
+        ("MongoDB", &[0x3a, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xd4, 7, 0, 0]),
+        ("MQTT", b"\x10\x1a\0\x04MQTT\x04\x02\0\x3c\0\x0eplc-client-001"),
+        ("BGP", &[0xff; 19]),
+        ("SOCKS 5", &[5, 1, 0]),
+        ("Telnet", &[0xff, 0xfd, 1, 0xff, 0xfb, 3]),
+        ("Rlogin", b"\0root\0root\0vt100/9600\0"),
+    ];
+    all.extend(binary.into_iter().map(|(name, octets)| (name.to_owned(), octets.to_vec())));
+    all.push(("zeros".to_owned(), vec![0; 64]));
+    for seed in 0..200 {
+        let mut dice = fixtures::story::Dice::new(seed);
+        let length = 1 + dice.below(300);
+        all.push((format!("chance {seed}"), (0..length).map(|_| dice.word() as u8).collect()));
+    }
+    all
+}
+
+#[test]
+fn no_stranger_is_taken_for_modbus() {
+    let strangers = strangers();
+    assert!(strangers.len() >= 200);
+    for (name, octets) in strangers {
+        for from_client in [true, false] {
+            let mut story = Story::new();
+            let conversation = story.tcp(HMI, PLC.port(502));
+            for _ in 0..3 {
+                if from_client {
+                    story.says(conversation, &octets);
+                } else {
+                    story.answers(conversation, &octets);
+                }
+            }
+            let run = run_heads(Setup::default(), &heads(&story.end()), 64);
+            assert!(run.report.counters.protocols.is_empty(), "{name} is taken for Modbus");
+        }
+    }
+}
+
 // Keys
 
 fn addresses() -> impl Strategy<Value = IpAddr> {

@@ -254,6 +254,16 @@ impl Told {
         format!("{alerts:#?}\n{:#?}\n{:#?}\n{:#?}", report.counters, report.assets, report.learnt)
     }
 
+    /// What was found where, about whom.
+    fn findings(&self) -> Vec<String> {
+        let alerts = self.0.iter();
+        let line = |alert: &Alert| {
+            let Alert { card, origin, severity, finding, repeats, .. } = alert;
+            format!("{} {origin:?} {severity:?} {} {:?} {repeats}", card.name, finding.subject, finding.params)
+        };
+        alerts.map(line).collect()
+    }
+
     fn assert_same(&self, other: &Self, what: &str) {
         if self.text() != other.text() {
             let (one, other) = (self.lines(), other.lines());
@@ -314,12 +324,13 @@ fuzz_target!(|data: &[u8]| {
                 pipeline::analyze(setup, &mut source, pace, &mut |found| alerts.extend(found), &mut |_| {});
             told.assert_same(&Told(alerts, report), "the number of threads");
         }
-        // The short way of usual operations: what is counted differs, what is told does not.
-        2 => {
+        // The short way of usual operations: events are numbered otherwise without it, but the findings are the same.
+        // (Where there is no room for devices, which of them is forgotten depends on it.)
+        2 if how & 1 == 1 => {
             let limits = Limits { settled_max: 0, ..setup.limits };
-            let Told(alerts, report) = analyze(Setup { limits, ..setup }, &frames, 512);
-            assert_eq!(format!("{:?}", told.0), format!("{alerts:?}"), "the short way changes what is told");
-            assert_eq!(format!("{:?}", told.1.assets), format!("{:?}", report.assets));
+            let long = analyze(Setup { limits, ..setup }, &frames, 512);
+            assert_eq!(told.findings(), long.findings(), "the short way changes what is found");
+            assert_eq!(told.1.assets, long.1.assets);
         }
         _ => {}
     }

@@ -21,7 +21,8 @@ pub struct Totals {
     pub assets: u64,
     /// Flows opened.
     pub flows: u64,
-    /// By protocol: the tables of its statistics, then `messages`, `malformed`, `flows`, `octets`, `skipped_octets`.
+    /// By protocol: the tables of its statistics, then `late` (the same tables for messages that were
+    /// acknowledged before they were seen), `messages`, `malformed`, `flows`, `octets`, `skipped_octets`.
     pub protocols: Shape,
     /// Frames by what they carry.
     pub carried: Shape,
@@ -186,15 +187,8 @@ pub fn rows(table: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
 }
 
 fn protocol(id: ProtocolId, counted: &ProtocolCounters) -> Shape {
-    let mut members: Vec<(String, Shape)> = id
-        .tables()
-        .iter()
-        .filter_map(|name| Some((name, counted.tables.get(name)?)))
-        .map(|(name, table)| {
-            let rows = rows(table).into_iter().map(|(key, n)| (key.to_owned(), Shape::Unsigned(n))).collect();
-            ((*name).to_owned(), Shape::Object(rows))
-        })
-        .collect();
+    let Shape::Object(mut members) = tables(id, &counted.tables) else { return Shape::Null };
+    members.push(("late".to_owned(), tables(id, &counted.late)));
     for (name, n) in [
         ("messages", counted.messages),
         ("malformed", counted.malformed),
@@ -205,6 +199,16 @@ fn protocol(id: ProtocolId, counted: &ProtocolCounters) -> Shape {
         members.push((name.to_owned(), Shape::Unsigned(n)));
     }
     Shape::Object(members)
+}
+
+/// The tables of a protocol, in its order; those with nothing in them are left out.
+fn tables(id: ProtocolId, counted: &BTreeMap<&'static str, BTreeMap<String, u64>>) -> Shape {
+    let named = id.tables().iter().filter_map(|name| Some((*name, counted.get(name)?)));
+    let members = named.map(|(name, table)| {
+        let rows = rows(table).into_iter().map(|(key, n)| (key.to_owned(), Shape::Unsigned(n))).collect();
+        (name.to_owned(), Shape::Object(rows))
+    });
+    Shape::Object(members.collect())
 }
 
 fn table(rows: &BTreeMap<&'static str, u64>) -> Shape {

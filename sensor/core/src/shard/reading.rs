@@ -6,7 +6,7 @@ use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::{Direction, Listener};
-use yagura_parsers::error::ParseError;
+use yagura_parsers::error::{Clause, ErrorKind, ParseError};
 use yagura_parsers::message::{Describe, Kind, Operation, Point, Value, Verb};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
@@ -51,6 +51,8 @@ struct Reading<'a> {
     heard: Heard<'a>,
     talk: &'a mut Talk,
     read: u64,
+    /// Nothing was lost before: octets that belong to no PDU are the sender's doing.
+    in_step: bool,
 }
 
 impl Listener for Reading<'_> {
@@ -69,6 +71,12 @@ impl Listener for Reading<'_> {
     fn skipped(&mut self, octets: usize) {
         self.hand.anomaly("resynchronised");
         self.hand.count(self.heard.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
+        if self.in_step {
+            let len = u32::try_from(octets).unwrap_or(u32::MAX);
+            let kind = ErrorKind::LengthMismatch { claimed: 0, actual: len };
+            let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
+            self.hand.malformed(self.heard, error, Box::default());
+        }
     }
 }
 
@@ -86,10 +94,11 @@ impl Hand {
         let id = speech.dissector.id();
         let Speech { dissector, talk } = speech;
         let heard = Heard { facts: &flow.facts, at, direction, id };
-        let mut reading = Reading { hand: self, heard, talk, read: 0 };
+        let way = usize::from(direction == Direction::ToClient);
+        let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
+        let mut reading = Reading { hand: self, heard, talk, read: 0, in_step };
         let used = dissector.feed(direction, octets, &mut reading);
         let read = reading.read;
-        let way = usize::from(direction == Direction::ToClient);
         if let Some(messages) = flow.summary.messages.get_mut(way) {
             add(messages, read);
         }

@@ -179,6 +179,10 @@ impl Hand {
             self.conflict(flow, at, from_low);
         }
         let past = sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
+        let repeats = matches!(place, Place::Repeat(false) | Place::Overlap(_, false));
+        if repeats && flow.speech.is_some() && flow.sides.get(end).is_some_and(|side| side.has_forgotten(sequence)) {
+            self.limit("history_octets");
+        }
         let fresh = match place {
             Place::Next(from) => payload.get(from..).unwrap_or(&[]),
             Place::Overlap(old, differs) => {

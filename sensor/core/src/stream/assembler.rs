@@ -141,6 +141,11 @@ impl History {
         self.filled = self.filled.saturating_add(octets.len()).min(len);
     }
 
+    /// Whether it once knew what came so many octets before the end, and does not any more.
+    pub fn has_forgotten(&self, before_end: usize) -> bool {
+        before_end > self.filled && self.filled == self.ring.len()
+    }
+
     /// Whether octets that start so many before the end are others than those remembered. What is no longer remembered
     /// does not differ.
     pub fn differs(&self, before_end: usize, octets: &[u8]) -> bool {

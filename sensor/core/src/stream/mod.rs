@@ -100,7 +100,15 @@ impl Side {
 
     /// Whether a segment goes on with the connection that this one has replaced.
     pub fn is_former(&self, sequence: u32) -> bool {
-        self.former.is_some_and(|former| (0..1 << 16).contains(&ahead(sequence, former)))
+        let far = |next| ahead(sequence, next).unsigned_abs() > 1 << 16;
+        self.former.is_some_and(|former| (0..1 << 16).contains(&ahead(sequence, former))) && self.next.is_none_or(far)
+    }
+
+    /// Whether a repeat reaches back to octets that are no longer remembered, so that nobody can tell whether it differs.
+    pub fn has_forgotten(&self, sequence: u32) -> bool {
+        let (Some(next), Some(history)) = (self.next, &self.history) else { return false };
+        let before = ahead(next, sequence);
+        before > 0 && history.has_forgotten(usize::try_from(before).unwrap_or(usize::MAX))
     }
 
     /// Notes that a segment's octets up to `end` are in order now.

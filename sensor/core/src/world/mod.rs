@@ -17,12 +17,15 @@ pub mod oui;
 #[derive(Debug)]
 pub struct World {
     inventory: Inventory,
+    /// How often the inventory's bounds had bitten when that was told last.
+    told: [(&'static str, u64); 2],
 }
 
 impl World {
     /// A world in which nothing was seen.
     pub fn new(limits: &Limits) -> Self {
-        Self { inventory: Inventory::new(limits) }
+        let inventory = Inventory::new(limits);
+        Self { told: inventory.limits(), inventory }
     }
 
     /// Takes an event in; what follows from it is added to `derived`, in order.
@@ -50,6 +53,15 @@ impl World {
                         }
                     }
                 }
+            }
+            EventKind::Tick | EventKind::End => {
+                let limits = self.inventory.limits();
+                for ((name, now), (_, before)) in limits.into_iter().zip(self.told) {
+                    if now > before {
+                        derived.push(EventKind::LimitReached(name));
+                    }
+                }
+                self.told = limits;
             }
             _ => {}
         }
