@@ -89,7 +89,9 @@ impl fmt::Display for ParseError {
             ErrorKind::Truncated { need, have } => write!(f, "needs {need} octets, {have} are left")?,
             ErrorKind::Forbidden { got } => write!(f, "{got} is not allowed")?,
             ErrorKind::LengthMismatch { claimed, actual } => write!(f, "claims {claimed} octets, there are {actual}")?,
-            ErrorKind::Checksum { got, expected } => write!(f, "checksum is {got:#06x}, the octets give {expected:#06x}")?,
+            ErrorKind::Checksum { got, expected } => {
+                write!(f, "checksum is {got:#06x}, the octets give {expected:#06x}")?
+            }
             ErrorKind::Trailing { len } => write!(f, "{len} octets after the end")?,
             ErrorKind::Unsupported { code } => write!(f, "code {code} is not defined")?,
             ErrorKind::TooMany { limit } => write!(f, "more than {limit}")?,

@@ -171,7 +171,10 @@ impl PointValue {
         match self {
             Self::Bit(bit) => f64::from(u8::from(bit)),
             Self::Real(real) => real,
-            #[expect(clippy::as_conversions, reason = "no lossless way; values above 2^53 do not occur in 16 and 32 bit points")]
+            #[expect(
+                clippy::as_conversions,
+                reason = "no lossless way; values above 2^53 do not occur in 16 and 32 bit points"
+            )]
             Self::Unsigned(n) => n as f64,
             #[expect(clippy::as_conversions, reason = "as above")]
             Self::Signed(n) => n as f64,

@@ -54,10 +54,11 @@ impl<'a> Reader<'a> {
                 self.at = end;
                 Ok(octets)
             }
-            None => {
-                Err(self
-                    .error(ErrorKind::Truncated { need: small(n), have: small(self.remaining()) }, field, Clause("")))
-            }
+            None => Err(self.error(
+                ErrorKind::Truncated { need: small(n), have: small(self.remaining()) },
+                field,
+                Clause(""),
+            )),
         }
     }
 
@@ -68,10 +69,11 @@ impl<'a> Reader<'a> {
                 self.at = self.at.saturating_add(N);
                 Ok(*chunk)
             }
-            None => {
-                Err(self
-                    .error(ErrorKind::Truncated { need: small(N), have: small(self.remaining()) }, field, Clause("")))
-            }
+            None => Err(self.error(
+                ErrorKind::Truncated { need: small(N), have: small(self.remaining()) },
+                field,
+                Clause(""),
+            )),
         }
     }
 

@@ -332,13 +332,16 @@ pub(crate) fn read_baseline(file: &SourceFile) -> Result<Baseline, Vec<Problem>>
     if problems.is_empty() { Ok(baseline) } else { Err(problems.into_sorted()) }
 }
 
+/// The key of a list of facts, and where each fact is.
+type PlainList = (&'static str, Vec<Range<usize>>);
+
 /// Lists of facts that stand as `learn` writes them, before any table begins: each with where its facts are, without the
 /// commas behind them.
-fn plain_lists(text: &str) -> Option<Vec<(&'static str, Vec<Range<usize>>)>> {
+fn plain_lists(text: &str) -> Option<Vec<PlainList>> {
     if text.contains("\"\"\"") || text.contains("'''") {
         return None;
     }
-    let mut lists: Vec<(&'static str, Vec<Range<usize>>)> = Vec::new();
+    let mut lists: Vec<PlainList> = Vec::new();
     let mut open = false;
     let mut at = 0_usize;
     for line in text.split_inclusive('\n') {

@@ -91,6 +91,9 @@ enum Order {
     Finish(u64, FrameRef, yagura_rules::facts::time::Timestamp),
 }
 
+/// A worker's queues, and its thread.
+type Worker<T> = (Sender<Order>, Receiver<Vec<Draft>>, T);
+
 fn on_many(
     setup: &Setup,
     source: &mut dyn FrameSource,
@@ -196,7 +199,7 @@ fn route(dispatcher: &mut Dispatcher, work: &mut Work, last: &mut FrameRef) {
 /// Takes the oldest batch's results, and judges them.
 fn settle<T>(
     under_way: &mut VecDeque<Arc<Work>>,
-    workers: &[(Sender<Order>, Receiver<Vec<Draft>>, T)],
+    workers: &[Worker<T>],
     drafts: &mut Vec<Draft>,
     desk: &mut Desk,
     found: &mut Vec<Alert>,

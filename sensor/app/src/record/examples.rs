@@ -168,7 +168,8 @@ pub(super) fn events() -> Vec<Event> {
     answered.stage = Stage::Refused;
     answered.refusal = Some(Refusal { code: 2, name: Some("illegal_data_address") });
     answered.request = Some(frame(1041));
-    answered.outside = Some(Outside { point: answered.points[0], min: 0.0, max: 9.5, learnt: false, line: Line { file: 0, line: 7 } });
+    answered.outside =
+        Some(Outside { point: answered.points[0], min: 0.0, max: 9.5, learnt: false, line: Line { file: 0, line: 7 } });
     answered.fields = Box::new([
         ("flag", FieldValue::Bool(true)),
         ("signed", FieldValue::Signed(-1)),
