@@ -7,7 +7,7 @@ DEMO := fixtures/scenarios/demo
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
-	@target/release/yagura replay $(DEMO)/capture.pcap --site $(DEMO)/site.toml
+	@target/release/yagura replay $(DEMO)/capture.pcap --site $(DEMO)/site.toml --baseline $(DEMO)/baseline.toml
 	@echo >&2; echo "The devices of that plant:" >&2
 	@target/release/yagura assets $(DEMO)/capture.pcap --site $(DEMO)/site.toml --format table >&2
 

@@ -8,7 +8,7 @@ use crate::site::{ANY, ApprovalWord, ConduitStatement, Network, OUTSIDE, SiteAss
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
-use yagura_parsers::message::{Operation, Point, Verb};
+use yagura_parsers::message::{Operation, Point, Target, Verb};
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
 
@@ -146,6 +146,8 @@ struct Pair {
 #[derive(Debug)]
 struct Key {
     protocol: ProtocolId,
+    /// Unit, verb and code in one number: see [`word`].
+    word: u64,
     unit: u16,
     verb: Verb,
     code: Option<(u16, u16)>,
@@ -156,12 +158,10 @@ struct Key {
 
 impl Key {
     /// What keys are sorted by.
-    fn order(&self) -> KeyOrder<'_> {
-        (self.protocol, self.unit, self.verb, self.code, self.space.as_deref())
+    fn order(&self) -> (ProtocolId, u64, Option<&str>) {
+        (self.protocol, self.word, self.space.as_deref())
     }
 }
-
-type KeyOrder<'a> = (ProtocolId, u16, Verb, Option<(u16, u16)>, Option<&'a str>);
 
 /// Usual addresses; those of a key are sorted and do not touch.
 #[derive(Debug, Clone, Copy)]
@@ -335,8 +335,9 @@ impl Norm {
             return None;
         }
         let spaces = self.spaces.get(server.spaces.clone())?;
-        let space = spaces.binary_search_by(|space| (space.unit, &*space.name).cmp(&(unit, point.space))).ok()?;
-        let ranges = self.ranges.get(spaces.get(space)?.ranges.clone())?;
+        let start = spaces.partition_point(|space| space.unit < unit);
+        let mut of_unit = spaces.get(start..)?.iter().take_while(|space| space.unit == unit);
+        let ranges = self.ranges.get(of_unit.find(|space| *space.name == *point.space)?.ranges.clone())?;
         let end = ranges.partition_point(|range| range.first <= point.address);
         let value = point.value.number();
         let mut learnt = None;
@@ -466,35 +467,47 @@ impl Norm {
 
     /// The line that lists an operation, or the first of those that do together. Several lines may cover its addresses,
     /// those without code or space among them.
+    #[inline]
     fn listed(&self, pair: &Pair, protocol: ProtocolId, operation: &Operation) -> Option<Line> {
         let keys = self.keys.get(pair.keys.clone())?;
-        let codes = [Some((operation.code, operation.sub)), None];
-        let Some(target) = operation.target else {
-            return codes.into_iter().find_map(|code| {
-                let wanted = (protocol, operation.unit, operation.verb, code);
-                let start = keys.partition_point(|key| (key.protocol, key.unit, key.verb, key.code) < wanted);
-                let key = keys.get(start)?;
-                ((key.protocol, key.unit, key.verb, key.code) == wanted).then_some(key.line)
-            });
+        let of = |code| {
+            let wanted = (protocol, word(operation.unit, operation.verb, code));
+            let start = keys.partition_point(|key| (key.protocol, key.word) < wanted);
+            let keys = keys.get(start..).unwrap_or_default().iter();
+            keys.take_while(move |key| (key.protocol, key.word) == wanted)
         };
-        let find = |code, space| {
-            let wanted: KeyOrder<'_> = (protocol, operation.unit, operation.verb, code, space);
-            let index = keys.binary_search_by(|key| key.order().cmp(&wanted)).ok()?;
-            self.intervals.get(keys.get(index)?.intervals.clone())
-        };
-        let [exact, any_code] = codes;
         // The exact key first: it is the only one in learnt files.
-        let own = find(exact, Some(target.space));
+        let exact = of(Some((operation.code, operation.sub)));
+        let Some(target) = operation.target else {
+            return exact.chain(of(None)).next().map(|key| key.line);
+        };
+        let intervals = |key: &Key| self.intervals.get(key.intervals.clone());
+        let mut of_space = exact.clone().filter(|key| key.space.as_deref() == Some(target.space));
+        let own = of_space.next().and_then(intervals);
         if let Some(interval) = own.and_then(|intervals| covering(intervals, target.first))
             && target.last() <= interval.last
         {
             return Some(interval.line);
         }
-        let candidates = [own, find(exact, None), find(any_code, Some(target.space)), find(any_code, None)];
+        self.listed_together(target, exact.chain(of(None)))
+    }
+
+    /// The first of the lines that list a target's addresses together, of the keys that may.
+    #[cold]
+    fn listed_together<'a>(&self, target: Target, keys: impl Iterator<Item = &'a Key>) -> Option<Line> {
+        let of_space = keys.filter(|key| key.space.as_deref().is_none_or(|space| space == target.space));
+        // With and without code, with and without space: four at most. The more particular key comes first.
+        let mut candidates = [None; 4];
+        for key in of_space {
+            let place = usize::from(key.code.is_none()) << 1 | usize::from(key.space.is_none());
+            if let Some(candidate) = candidates.get_mut(place) {
+                *candidate = self.intervals.get(key.intervals.clone());
+            }
+        }
         let mut line = None;
         let mut from = target.first;
         loop {
-            let reached = candidates.iter().flatten().filter_map(|intervals| covering(intervals, from));
+            let reached = candidates.iter().flatten().filter_map(|intervals: &&[Interval]| covering(intervals, from));
             let interval = reached.max_by_key(|interval| interval.last)?;
             line = line.or(Some(interval.line));
             if target.last() <= interval.last {
@@ -639,6 +652,7 @@ impl Norm {
                 line = line.map(|line| line.min(first_line));
                 self.keys.push(Key {
                     protocol: key.protocol,
+                    word: word(key.unit, key.verb, key.code),
                     unit: key.unit,
                     verb: key.verb,
                     code: key.code,
@@ -715,6 +729,13 @@ fn bit(verb: Verb) -> u16 {
         Verb::Session => 1 << 11,
         Verb::Other => 1 << 12,
     }
+}
+
+/// Unit, verb and code in one number, which orders as they do: to find a key takes one comparison a step.
+#[inline]
+fn word(unit: u16, verb: Verb, code: Option<(u16, u16)>) -> u64 {
+    let code = code.map_or(0, |(code, sub)| 1 << 32 | u64::from(code) << 16 | u64::from(sub));
+    u64::from(unit) << 46 | u64::from(bit(verb)) << 33 | code
 }
 
 /// Groups, everybody, and nobody yet: addresses that no zone owns.

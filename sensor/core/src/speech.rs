@@ -1,4 +1,4 @@
-//! `Speech`: what a flow speaks: its dissector, its open requests, and the operations that are settled.
+//! `Speech`: what a flow speaks: its dissector, its open requests, and what the judge was told.
 
 use std::collections::VecDeque;
 use yagura_parsers::message::Operation;
@@ -19,8 +19,6 @@ pub struct Speech {
 pub struct Talk {
     /// Requests that wait for their response.
     pub open: OpenRequests,
-    /// What the norm said of operations asked about lately.
-    pub known: Settled,
     /// What the judge was told and need not be told again: by verb, code and unit, whatever the addresses.
     pub told: Settled,
     /// The flow's ends in the norm.
@@ -36,8 +34,8 @@ pub struct OpenRequest {
     pub time: Timestamp,
     /// Its frame.
     pub origin: FrameRef,
-    /// What it asks, and what is said of that.
-    pub asked: Option<(Operation, Verdict)>,
+    /// What it asks.
+    pub asked: Option<Operation>,
     /// Whether the judge was told of it.
     pub told: bool,
 }
@@ -74,31 +72,49 @@ impl OpenRequests {
     }
 }
 
-/// A memory of operations that were judged: what is usual stays so, what nobody has an opinion on is asked again in the
-/// next minute.
+/// A memory of operations that the judge was told: what is usual stays so, what nobody has an opinion on is told again in
+/// the next minute.
 ///
 /// It only saves work: what it forgets takes the whole way again and comes to the same result.
 #[derive(Debug, Default)]
 pub struct Settled {
-    places: Vec<Option<(Operation, u64, Verdict)>>,
+    places: Vec<Option<Place>>,
+    /// Questions so far: who says little gets little room.
+    asked: usize,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    operation: Operation,
+    /// The minute that it holds for; [`ALWAYS`] for what stays.
+    minute: u64,
+}
+
+/// No minute: what is usual.
+const ALWAYS: u64 = u64::MAX;
 /// Places that a flow's memory starts with.
 const FIRST: usize = 16;
+/// Questions for each place that a memory may grow to: so that what a flow makes the sensor keep is no more than a small
+/// multiple of what it sends.
+const ASKED_A_PLACE: usize = 4;
+
+impl Place {
+    #[inline]
+    fn is_fresh(&self, minute: u64) -> bool {
+        self.minute == minute || self.minute == ALWAYS
+    }
+}
 
 impl Settled {
-    /// What was said of an operation, where that still holds.
+    /// Whether the judge was told of an operation, and that still holds.
     #[inline]
-    pub fn verdict(&self, operation: &Operation, minute: u64) -> Option<Verdict> {
-        match self.places.get(self.place(operation))? {
-            Some((settled, when, verdict)) if is_fresh(*when, minute, *verdict) && settled == operation => {
-                Some(*verdict)
-            }
-            _ => None,
-        }
+    pub fn is_settled(&mut self, operation: &Operation, minute: u64) -> bool {
+        self.asked = self.asked.saturating_add(1);
+        let place = self.places.get(self.place(operation)).and_then(Option::as_ref);
+        place.is_some_and(|place| place.is_fresh(minute) && place.operation == *operation)
     }
 
-    /// Notes what is said of an operation; grows up to `max` places.
+    /// Notes that the judge is told of an operation; grows up to `max` places.
     pub fn settle(&mut self, operation: Operation, minute: u64, verdict: Verdict, max: usize) {
         if max == 0 {
             return;
@@ -106,22 +122,22 @@ impl Settled {
         if self.places.is_empty() {
             self.places.resize(FIRST.min(max.next_power_of_two()), None);
         }
+        let minute_told = if matches!(verdict, Verdict::Usual(_)) { ALWAYS } else { minute };
         loop {
             let at = self.place(&operation);
             let doubled = self.places.len().saturating_mul(2);
+            let has_room = doubled <= max && self.asked >= doubled.saturating_mul(ASKED_A_PLACE);
             let Some(place) = self.places.get_mut(at) else { return };
-            let taken = place
-                .as_ref()
-                .is_some_and(|(other, when, verdict)| is_fresh(*when, minute, *verdict) && *other != operation);
-            if !taken || doubled > max {
-                *place = Some((operation, minute, verdict));
+            let taken = place.is_some_and(|other| other.is_fresh(minute) && other.operation != operation);
+            if !taken || !has_room {
+                *place = Some(Place { operation, minute: minute_told });
                 return;
             }
             let before = std::mem::replace(&mut self.places, vec![None; doubled]);
-            for (operation, when, verdict) in before.into_iter().flatten() {
-                let at = self.place(&operation);
+            for former in before.into_iter().flatten() {
+                let at = self.place(&former.operation);
                 if let Some(place) = self.places.get_mut(at) {
-                    *place = Some((operation, when, verdict));
+                    *place = Some(former);
                 }
             }
         }
@@ -141,11 +157,6 @@ impl Settled {
     }
 }
 
-#[inline]
-fn is_fresh(when: u64, minute: u64, verdict: Verdict) -> bool {
-    when == minute || matches!(verdict, Verdict::Usual(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,24 +172,28 @@ mod tests {
     fn settled_for_a_minute_and_never_without_room() {
         let mut settled = Settled::default();
         settled.settle(read(1), 7, Verdict::Unknown, 64);
-        assert_eq!(settled.verdict(&read(1), 7), Some(Verdict::Unknown));
-        assert_eq!(settled.verdict(&read(2), 7), None);
-        assert_eq!(settled.verdict(&read(1), 8), None);
+        assert!(settled.is_settled(&read(1), 7));
+        assert!(!settled.is_settled(&read(2), 7));
+        assert!(!settled.is_settled(&read(1), 8));
         let usual = Verdict::Usual(Basis::None);
         settled.settle(read(2), 7, usual, 64);
-        assert_eq!(settled.verdict(&read(2), 99), Some(usual), "what is usual stays so");
+        assert!(settled.is_settled(&read(2), 99), "what is usual stays so");
         let mut off = Settled::default();
         off.settle(read(1), 7, usual, 0);
-        assert_eq!(off.verdict(&read(1), 7), None);
+        assert!(!off.is_settled(&read(1), 7));
     }
 
     #[test]
-    fn memory_grows_to_its_bound_only() {
+    fn memory_grows_with_what_is_asked_and_to_its_bound_only() {
         let mut settled = Settled::default();
-        for first in 0..10_000 {
-            settled.settle(read(first), 7, Verdict::Unknown, 64);
-        }
-        assert_eq!(settled.places.len(), 64);
+        let mut ask = |range: std::ops::Range<u32>| {
+            for first in range {
+                assert!(!settled.is_settled(&read(first), 7));
+                settled.settle(read(first), 7, Verdict::Unknown, 64);
+            }
+            settled.places.len()
+        };
+        assert_eq!([ask(0..120), ask(120..200), ask(200..10_000)], [16, 32, 64]);
     }
 
     #[test]

@@ -100,8 +100,7 @@ impl Hand {
                 let id = dissector.id();
                 let dialect = dissector.dialect();
                 let pair = self.identified(flow, at, from_low, id, dialect, sender);
-                let (known, told) = (Settled::default(), Settled::default());
-                let talk = Talk { open: OpenRequests::default(), known, told, pair };
+                let talk = Talk { open: OpenRequests::default(), told: Settled::default(), pair };
                 flow.speech = Some(Box::new(Speech { dissector, talk }));
                 // What the other end said before, and nobody could tell by itself, is plain now.
                 let other = flow.sides.get_mut(1_usize.wrapping_sub(end)).map(|side| std::mem::take(&mut side.pending));

@@ -17,8 +17,6 @@ use yagura_rules::norm::Verdict;
 
 /// Values of one message that evidence keeps.
 const POINTS_MAX: usize = 125;
-/// Verdicts of one flow that are kept at hand: more would only crowd out what the processor keeps near.
-const KNOWN_MAX: usize = 64;
 /// Octets of one field that evidence keeps.
 const FIELD_MAX: usize = 256;
 
@@ -131,8 +129,8 @@ impl Hand {
         let mut asked = None;
         let mut told = false;
         message.operations(&mut |operation| {
-            let (verdict, tell) = self.operation(heard, talk, message, operation, Stage::Requested);
-            asked.get_or_insert((operation, verdict));
+            let tell = self.operation(heard, talk, message, operation, Stage::Requested);
+            asked.get_or_insert(operation);
             told |= tell;
         });
         if let Some(key) = message.pairing() {
@@ -153,9 +151,10 @@ impl Hand {
             });
             return;
         };
-        let Some((operation, verdict)) = request.asked else { return };
+        let Some(operation) = request.asked else { return };
         let answered = Standing { request: Some(request.origin), ..Standing::at(Stage::Answered) };
         if refused {
+            let verdict = self.norm.operation(talk.pair, heard.id, &operation);
             self.tell(heard, message, operation, verdict, Standing { stage: Stage::Refused, ..answered });
             return;
         }
@@ -165,6 +164,7 @@ impl Hand {
             None
         };
         if request.told || outside.is_some() {
+            let verdict = self.norm.operation(talk.pair, heard.id, &operation);
             self.tell(heard, message, operation, verdict, Standing { outside, ..answered });
         }
         if operation.verb == Verb::Identify {
@@ -177,7 +177,7 @@ impl Hand {
         }
     }
 
-    /// Judges one operation as far as the norm goes. Answers the verdict, and whether the judge was told.
+    /// Judges one operation as far as the norm goes. Answers whether the judge was told.
     #[inline]
     fn operation(
         &mut self,
@@ -186,19 +186,11 @@ impl Hand {
         message: &impl Describe,
         operation: Operation,
         stage: Stage,
-    ) -> (Verdict, bool) {
+    ) -> bool {
         let refused = stage == Stage::Refused;
         let written = operation.verb.changes_process() && !refused;
         let minute = self.minute(heard.at.now);
-        let max = self.limits.settled_max;
-        let verdict = match talk.known.verdict(&operation, minute) {
-            Some(verdict) => verdict,
-            None => {
-                let verdict = self.norm.operation(talk.pair, heard.id, &operation);
-                talk.known.settle(operation, minute, verdict, max.min(KNOWN_MAX));
-                verdict
-            }
-        };
+        let verdict = self.norm.operation(talk.pair, heard.id, &operation);
         let outside = if written && self.norm.watches_values(talk.pair) {
             self.outside(talk, operation, message, true)
         } else {
@@ -208,19 +200,19 @@ impl Hand {
         let harmless =
             !refused && outside.is_none() && is_told_once(verdict, operation.verb) && !(self.learn && written);
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
-        let settled = harmless && talk.told.verdict(&kind, minute).is_some();
+        let settled = harmless && talk.told.is_settled(&kind, minute);
         if self.is_watched(heard.at) {
             self.notes.push(Note::Judged { operation, verdict, settled });
         }
         if settled {
             add(&mut self.settled, 1);
-            return (verdict, false);
+            return false;
         }
         if harmless {
-            talk.told.settle(kind, minute, verdict, max);
+            talk.told.settle(kind, minute, verdict, self.limits.settled_max);
         }
         self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(stage) });
-        (verdict, true)
+        true
     }
 
     /// The first value of a message that leaves its range.
