@@ -98,11 +98,13 @@ impl Verb {
     }
 
     /// Whether it changes the process: judged with no baseline too.
+    #[inline]
     pub fn changes_process(self) -> bool {
         matches!(self, Self::Write | Self::Control)
     }
 
     /// Whether it is dangerous to the controller itself: never learnt, alerted during learning too.
+    #[inline]
     pub fn is_dangerous(self) -> bool {
         matches!(self, Self::Mode | Self::Restart | Self::Transfer)
     }
@@ -123,6 +125,7 @@ pub struct Target {
 
 impl Target {
     /// The last address.
+    #[inline]
     pub fn last(&self) -> u32 {
         self.first.saturating_add(self.count.saturating_sub(1))
     }
@@ -243,7 +246,7 @@ pub trait Describe {
     /// Request, response or unsolicited.
     fn kind(&self) -> Kind;
     /// What it does, one call an operation. A response names the operation that it answers as far as its own octets tell.
-    fn operations(&self, visit: &mut dyn FnMut(Operation));
+    fn operations(&self, visit: &mut impl FnMut(Operation));
     /// Equal in a request and its response; `None` where the message is never paired.
     fn pairing(&self) -> Option<u64>;
     /// Whether it refuses a request.
@@ -253,7 +256,7 @@ pub trait Describe {
     /// Values written by a request, or read by a response whose request asked for `asked`.
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point));
     /// What it adds to the statistics, one call a counter.
-    fn tally(&self, visit: &mut dyn FnMut(Tally));
+    fn tally(&self, visit: &mut impl FnMut(Tally));
     /// What is wrong with a message that can be named though it breaks its standard.
     fn fault(&self) -> Option<ParseError> {
         None

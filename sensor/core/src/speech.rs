@@ -1,7 +1,7 @@
 //! `Speech`: what a flow speaks: its dissector, its open requests, and what the judge was told.
 
 use std::collections::VecDeque;
-use yagura_parsers::message::Operation;
+use yagura_parsers::message::{Operation, Target, Verb};
 use yagura_parsers::protocols::AnyDissector;
 use yagura_rules::facts::event::FrameRef;
 use yagura_rules::facts::time::Timestamp;
@@ -75,17 +75,19 @@ impl OpenRequests {
 /// A memory of operations that the judge was told: what is usual stays so, what nobody has an opinion on is told again in
 /// the next minute.
 ///
-/// It only saves work: what it forgets takes the whole way again and comes to the same result.
+/// It only saves work: what it forgets takes the whole way again and comes to the same result. A place is small, since
+/// every flow has as many as it says different things.
 #[derive(Debug, Default)]
 pub struct Settled {
-    places: Vec<Option<Place>>,
-    /// Questions so far: who says little gets little room.
-    asked: usize,
+    places: Vec<Place>,
+    /// What the places' operations are about; empty while none is about anything.
+    targets: Vec<Option<Target>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Place {
-    operation: Operation,
+    /// Verb, codes and unit, as [`word`] has them; 0 where nothing is kept.
+    word: u64,
     /// The minute that it holds for; [`ALWAYS`] for what stays.
     minute: u64,
 }
@@ -94,73 +96,103 @@ struct Place {
 const ALWAYS: u64 = u64::MAX;
 /// Places that a flow's memory starts with.
 const FIRST: usize = 16;
-/// Questions for each place that a memory may grow to: so that what a flow makes the sensor keep is no more than a small
-/// multiple of what it sends.
-const ASKED_A_PLACE: usize = 4;
-
-impl Place {
-    #[inline]
-    fn is_fresh(&self, minute: u64) -> bool {
-        self.minute == minute || self.minute == ALWAYS
-    }
-}
 
 impl Settled {
     /// Whether the judge was told of an operation, and that still holds.
     #[inline]
-    pub fn is_settled(&mut self, operation: &Operation, minute: u64) -> bool {
-        self.asked = self.asked.saturating_add(1);
-        let place = self.places.get(self.place(operation)).and_then(Option::as_ref);
-        place.is_some_and(|place| place.is_fresh(minute) && place.operation == *operation)
+    pub fn is_settled(&self, operation: &Operation, minute: u64) -> bool {
+        let at = self.index(word(operation), operation.target);
+        self.places.get(at).is_some_and(|place| {
+            place.word == word(operation) && is_fresh(place, minute) && self.target(at) == operation.target
+        })
     }
 
     /// Notes that the judge is told of an operation; grows up to `max` places.
-    pub fn settle(&mut self, operation: Operation, minute: u64, verdict: Verdict, max: usize) {
+    pub fn settle(&mut self, operation: &Operation, minute: u64, verdict: Verdict, max: usize) {
         if max == 0 {
             return;
         }
         if self.places.is_empty() {
-            self.places.resize(FIRST.min(max.next_power_of_two()), None);
+            self.places.resize(FIRST.min(max.next_power_of_two()), Place::default());
         }
-        let minute_told = if matches!(verdict, Verdict::Usual(_)) { ALWAYS } else { minute };
+        let until = if matches!(verdict, Verdict::Usual(_)) { ALWAYS } else { minute };
+        let new = Place { word: word(operation), minute: until };
         loop {
-            let at = self.place(&operation);
+            let at = self.index(new.word, operation.target);
             let doubled = self.places.len().saturating_mul(2);
-            let has_room = doubled <= max && self.asked >= doubled.saturating_mul(ASKED_A_PLACE);
-            let Some(place) = self.places.get_mut(at) else { return };
-            let taken = place.is_some_and(|other| other.is_fresh(minute) && other.operation != operation);
-            if !taken || !has_room {
-                *place = Some(Place { operation, minute: minute_told });
+            let is_other = |place: &Place| place.word != new.word || self.target(at) != operation.target;
+            let taken =
+                self.places.get(at).is_some_and(|place| place.word != 0 && is_fresh(place, minute) && is_other(place));
+            if !taken || doubled > max {
+                self.put(at, new, operation.target);
                 return;
             }
-            let before = std::mem::replace(&mut self.places, vec![None; doubled]);
-            for former in before.into_iter().flatten() {
-                let at = self.place(&former.operation);
-                if let Some(place) = self.places.get_mut(at) {
-                    *place = Some(former);
-                }
+            let places = std::mem::replace(&mut self.places, vec![Place::default(); doubled]);
+            let targets = std::mem::take(&mut self.targets);
+            let targets = targets.into_iter().chain(std::iter::repeat(None));
+            for (place, target) in places.into_iter().zip(targets).filter(|(place, _)| place.word != 0) {
+                self.put(self.index(place.word, target), place, target);
             }
         }
     }
 
+    fn put(&mut self, at: usize, new: Place, target: Option<Target>) {
+        if target.is_some() && self.targets.is_empty() {
+            self.targets.resize(self.places.len(), None);
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = new;
+        }
+        if let Some(place) = self.targets.get_mut(at) {
+            *place = target;
+        }
+    }
+
     #[inline]
-    fn place(&self, operation: &Operation) -> usize {
-        let (first, count) = operation.target.map_or((0, 0), |target| (target.first, target.count));
-        let word = u64::from(first) << 32
-            ^ u64::from(count) << 20
-            ^ u64::from(operation.unit) << 8
-            ^ u64::from(operation.code)
-            ^ u64::from(operation.sub) << 48;
+    fn target(&self, at: usize) -> Option<Target> {
+        self.targets.get(at).copied().flatten()
+    }
+
+    #[inline]
+    fn index(&self, word: u64, target: Option<Target>) -> usize {
+        let (first, count) = target.map_or((0, 0), |target| (target.first, target.count));
+        let (sub, unit, code) = (word >> 32 & 0xffff, word >> 16 & 0xffff, word & 0xffff);
+        let word = u64::from(first) << 32 ^ u64::from(count) << 20 ^ unit << 8 ^ code ^ sub << 48;
         let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
         let mask = self.places.len().saturating_sub(1);
         usize::try_from(hash).unwrap_or(0) & mask
     }
 }
 
+#[inline]
+fn is_fresh(place: &Place, minute: u64) -> bool {
+    place.minute == minute || place.minute == ALWAYS
+}
+
+/// Verb, sub-code, unit and code of an operation in one number that is never 0.
+#[inline]
+fn word(operation: &Operation) -> u64 {
+    let verb: u64 = match operation.verb {
+        Verb::Read => 1,
+        Verb::Write => 2,
+        Verb::Control => 3,
+        Verb::Configure => 4,
+        Verb::Mode => 5,
+        Verb::Restart => 6,
+        Verb::Synchronize => 7,
+        Verb::Transfer => 8,
+        Verb::Identify => 9,
+        Verb::Diagnose => 10,
+        Verb::Report => 11,
+        Verb::Session => 12,
+        Verb::Other => 13,
+    };
+    verb << 48 | u64::from(operation.sub) << 32 | u64::from(operation.unit) << 16 | u64::from(operation.code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use yagura_parsers::message::{Target, Verb};
     use yagura_rules::norm::Basis;
 
     fn read(first: u32) -> Operation {
@@ -171,29 +203,58 @@ mod tests {
     #[test]
     fn settled_for_a_minute_and_never_without_room() {
         let mut settled = Settled::default();
-        settled.settle(read(1), 7, Verdict::Unknown, 64);
+        settled.settle(&read(1), 7, Verdict::Unknown, 64);
         assert!(settled.is_settled(&read(1), 7));
         assert!(!settled.is_settled(&read(2), 7));
         assert!(!settled.is_settled(&read(1), 8));
         let usual = Verdict::Usual(Basis::None);
-        settled.settle(read(2), 7, usual, 64);
+        settled.settle(&read(2), 7, usual, 64);
         assert!(settled.is_settled(&read(2), 99), "what is usual stays so");
         let mut off = Settled::default();
-        off.settle(read(1), 7, usual, 0);
+        off.settle(&read(1), 7, usual, 0);
         assert!(!off.is_settled(&read(1), 7));
     }
 
     #[test]
-    fn memory_grows_with_what_is_asked_and_to_its_bound_only() {
+    fn memory_grows_to_its_bound_only_and_keeps_what_it_has_room_for() {
         let mut settled = Settled::default();
-        let mut ask = |range: std::ops::Range<u32>| {
-            for first in range {
-                assert!(!settled.is_settled(&read(first), 7));
-                settled.settle(read(first), 7, Verdict::Unknown, 64);
-            }
-            settled.places.len()
-        };
-        assert_eq!([ask(0..120), ask(120..200), ask(200..10_000)], [16, 32, 64]);
+        for first in 0..10_000 {
+            settled.settle(&read(first), 7, Verdict::Unknown, 64);
+            assert!(settled.is_settled(&read(first), 7));
+        }
+        assert_eq!((settled.places.len(), settled.targets.len()), (64, 64));
+        let kept = (0..10_000).filter(|first| settled.is_settled(&read(*first), 7)).count();
+        assert!((32..=64).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn operations_that_differ_in_anything_are_told_apart() {
+        let about = read(1);
+        let bare = Operation { target: None, ..about };
+        let space = |space| Operation { target: Some(Target { space, first: 1, count: 2 }), ..about };
+        let count = Operation { target: Some(Target { space: "holding_register", first: 1, count: 3 }), ..about };
+        let others = [
+            bare,
+            space("coil"),
+            count,
+            read(2),
+            Operation { verb: Verb::Write, ..about },
+            Operation { code: 4, ..about },
+            Operation { sub: 1, ..about },
+            Operation { unit: 2, ..about },
+        ];
+        let mut settled = Settled::default();
+        settled.settle(&about, 7, Verdict::Unknown, 64);
+        assert!(settled.is_settled(&about, 7));
+        assert!(others.iter().all(|other| !settled.is_settled(other, 7)));
+        for other in others {
+            let mut settled = Settled::default();
+            settled.settle(&other, 7, Verdict::Unknown, 64);
+            assert!(settled.is_settled(&other, 7) && !settled.is_settled(&about, 7));
+        }
+        let mut kinds = Settled::default();
+        kinds.settle(&bare, 7, Verdict::Unknown, 64);
+        assert!(kinds.targets.is_empty(), "no room for what is not there");
     }
 
     #[test]

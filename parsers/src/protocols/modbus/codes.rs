@@ -246,6 +246,7 @@ pub(super) fn is_member(code: u8, sub: u16) -> bool {
 
 /// What an operation does.
 #[must_use]
+#[inline]
 pub fn verb(code: u8, sub: u16) -> Verb {
     match code {
         // Nearly all traffic: no search.

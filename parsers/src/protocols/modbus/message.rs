@@ -494,6 +494,7 @@ impl<'a> Message<'a> {
 
     /// The diagnostic sub-function, MEI type or UMAS code; 0 for other functions, and where it can't be told.
     #[must_use]
+    #[inline]
     pub fn sub_code(&self) -> u16 {
         match self.body {
             Body::Diagnostics { sub_function, .. } => sub_function,
@@ -510,6 +511,7 @@ impl<'a> Message<'a> {
         }
     }
 
+    #[inline]
     fn verb(&self) -> Verb {
         match self.kind {
             Kind::Request if self.function_code.is_exception() => Verb::Other,
@@ -519,6 +521,7 @@ impl<'a> Message<'a> {
         }
     }
 
+    #[inline]
     fn operation(&self, target: Option<Target>) -> Operation {
         Operation {
             verb: self.verb(),
@@ -531,6 +534,7 @@ impl<'a> Message<'a> {
 
     /// The data space of the function, where it has one.
     #[must_use]
+    #[inline]
     pub fn space(&self) -> Option<&'static str> {
         match self.function_code.0 {
             1 | 5 | 15 => Some("coil"),
@@ -543,6 +547,7 @@ impl<'a> Message<'a> {
         }
     }
 
+    #[inline]
     fn target(&self, first: u16, count: u16) -> Option<Target> {
         self.space().map(|space| Target { space, first: first.into(), count: u32::from(count).max(1) })
     }
@@ -952,13 +957,15 @@ fn bit_count(octets: &[u8]) -> u32 {
 }
 
 impl Describe for Message<'_> {
+    #[inline]
     fn kind(&self) -> Kind {
         self.kind
     }
 
     /// One call; two for request 23 (read, then write), and one for each sub-request of 20 and 21. A file write is
     /// `Transfer`, so that it counts as dangerous. A fault hides nothing that was read before it.
-    fn operations(&self, visit: &mut dyn FnMut(Operation)) {
+    #[inline]
+    fn operations(&self, visit: &mut impl FnMut(Operation)) {
         let target = match self.body {
             // It does not name the function that it answers: its request does.
             Body::UmasResponse { .. } => return,
@@ -1028,6 +1035,7 @@ impl Describe for Message<'_> {
         }
     }
 
+    #[inline]
     fn refusal(&self) -> Option<Refusal> {
         match self.body {
             Body::Exception { exception_code } => {
@@ -1099,7 +1107,7 @@ impl Describe for Message<'_> {
 
     /// Exceptions count among the responses of their function, and once more by themselves.
     #[inline]
-    fn tally(&self, visit: &mut dyn FnMut(Tally)) {
+    fn tally(&self, visit: &mut impl FnMut(Tally)) {
         let code = self.function_code.code();
         visit(Tally { table: u8::from(self.kind != Kind::Request), code, sub: None });
         if let Body::Exception { exception_code } = self.body {
@@ -1107,6 +1115,7 @@ impl Describe for Message<'_> {
         }
     }
 
+    #[inline]
     fn fault(&self) -> Option<ParseError> {
         self.fault
     }

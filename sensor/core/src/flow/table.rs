@@ -29,9 +29,11 @@ pub struct FlowTable {
     state: FixedState,
     max: usize,
     live: usize,
-    last: Option<(FlowKey, u32)>,
+    /// The flow that was found last.
+    last: u32,
 }
 
+#[inline]
 fn place(index: u32) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
@@ -55,7 +57,7 @@ impl FlowTable {
             state: FixedState::with_seed(seed),
             max: max.max(1),
             live: 0,
-            last: None,
+            last: NONE,
         }
     }
 
@@ -77,16 +79,14 @@ impl FlowTable {
     /// The flow of a key.
     #[inline]
     pub fn find(&mut self, key: &FlowKey) -> Option<u32> {
-        if let Some((last, at)) = &self.last
-            && last == key
-        {
-            return Some(*at);
+        if self.get(self.last).is_some_and(|flow| flow.key == *key) {
+            return Some(self.last);
         }
         let hash = self.state.hash_one(key);
         let slots = &self.slots;
         let found = self.index.find(hash, |at| matches!(slots.get(place(*at)), Some(Some(flow)) if flow.key == *key));
         let at = found.copied()?;
-        self.last = Some((*key, at));
+        self.last = at;
         Some(at)
     }
 
@@ -96,6 +96,7 @@ impl FlowTable {
         self.slots.get_mut(place(at)).and_then(Option::as_mut)
     }
 
+    #[inline]
     fn get(&self, at: u32) -> Option<&FlowState> {
         self.slots.get(place(at)).and_then(Option::as_ref)
     }
@@ -128,7 +129,7 @@ impl FlowTable {
     /// Takes a flow out.
     pub fn remove(&mut self, at: u32) -> Option<FlowState> {
         self.unlink(at);
-        self.last = None;
+        self.last = NONE;
         let flow = self.slots.get_mut(place(at)).and_then(Option::take)?;
         let hash = self.state.hash_one(flow.key);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == at) {

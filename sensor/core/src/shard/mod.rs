@@ -13,6 +13,7 @@ use crate::dispatch::Routed;
 use crate::flow::table::FlowTable;
 use crate::flow::{Class, FlowKey, FlowState};
 use crate::limits::Limits;
+use crate::stream::ahead;
 use crate::trace::Note;
 use hand::{At, Hand, Tallies, add, length};
 use std::collections::BTreeMap;
@@ -199,8 +200,18 @@ impl Shard {
             if side.initial == Some(sequence) {
                 return false;
             }
+            // The mirror may show a SYN after what follows it: then all that this end has sent so far comes behind it.
+            let sent = flow.summary.octets.get(usize::from(flow.low_is_client != from_low)).copied().unwrap_or(0);
+            let behind = side.next.map(|next| i64::from(ahead(next, sequence.wrapping_add(1))));
+            if side.initial.is_none() && behind.is_some_and(|n| n >= 0 && u64::try_from(n).is_ok_and(|n| n <= sent)) {
+                side.initial = Some(sequence);
+                return false;
+            }
             if flow.closed {
                 return true;
+            }
+            if side.next.is_none() {
+                return false;
             }
             // Met on its way, or alive, or still without an answer: the answer, or data at its number, will tell.
             side.restart = Some(sequence.wrapping_add(1));
@@ -269,6 +280,8 @@ impl Shard {
             self.hand.skip_gaps(&mut flow, at, low, true);
         }
         for side in &mut flow.sides {
+            let remembered = side.history.as_ref().map_or(0, |history| history.len());
+            self.hand.streams_octets = self.hand.streams_octets.saturating_sub(remembered);
             let left = side.pending.len();
             self.hand.streams_octets = self.hand.streams_octets.saturating_sub(left);
             if flow.speech.is_none() {
@@ -373,6 +386,11 @@ impl Shard {
     }
 }
 
+/// Whether a protocol of the list is usual on a port.
+fn is_usual(port: u16) -> bool {
+    ProtocolId::ALL.iter().any(|id| id.ports().contains(&port))
+}
+
 #[inline]
 fn direction(flow: &FlowState, from_low: bool) -> Direction {
     if flow.low_is_client == from_low { Direction::ToServer } else { Direction::ToClient }
@@ -382,8 +400,7 @@ fn direction(flow: &FlowState, from_low: bool) -> Direction {
 /// with a system port (below 1024), else the sender of the first TCP segment is guessed by the lower port, and the
 /// sender of a first datagram is the client.
 fn guess(transport: Transport, source: u16, destination: u16) -> (bool, Oriented) {
-    let usual = |port: u16| ProtocolId::ALL.iter().any(|id| id.ports().contains(&port));
-    match (usual(source), usual(destination)) {
+    match (is_usual(source), is_usual(destination)) {
         (true, false) => return (false, Oriented::Port),
         (false, true) => return (true, Oriented::Port),
         _ => {}

@@ -209,7 +209,7 @@ impl Hand {
             return false;
         }
         if harmless {
-            talk.told.settle(kind, minute, verdict, self.limits.settled_max);
+            talk.told.settle(&kind, minute, verdict, self.limits.settled_max);
         }
         self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(stage) });
         true

@@ -1,7 +1,7 @@
 //! TCP segments into the order of their streams: handshakes, gaps, repeats, ends.
 
-use super::direction;
 use super::hand::{At, Hand, add, length};
+use super::{direction, is_usual};
 use crate::flow::FlowState;
 use crate::stream::assembler::History;
 use crate::stream::{Place, ahead};
@@ -247,22 +247,34 @@ impl Hand {
         self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::StreamConflict { direction });
     }
 
-    /// Keeps octets in mind, to tell what repeats them: few while nobody knows what the flow speaks, none once it is given
-    /// up.
+    /// Keeps octets in mind, to tell what repeats them: few while nobody knows what a flow on a port of no protocol speaks,
+    /// none once it is given up.
     #[inline]
     fn remember(&mut self, flow: &mut FlowState, end: usize, octets: &[u8]) {
         let unknown = flow.speech.is_none();
-        let max = if unknown { self.limits.history_octets.min(UNKNOWN_HISTORY) } else { self.limits.history_octets };
+        let few = unknown && !is_usual(flow.facts.server.port);
+        let max = self.limits.history_octets.min(if few { UNKNOWN_HISTORY } else { usize::MAX });
+        let given_up = unknown && flow.probes >= self.limits.probe_segments_max;
         let Some(side) = flow.sides.get_mut(end) else { return };
-        if max == 0 || (unknown && flow.probes >= self.limits.probe_segments_max) {
+        let held = side.history.as_ref().map_or(0, |history| history.len());
+        if max == 0 || given_up {
+            self.streams_octets = self.streams_octets.saturating_sub(held);
             side.history = None;
             return;
         }
-        let history = side.history.get_or_insert_with(|| Box::new(History::new(max)));
-        if history.len() < max {
-            **history = history.grown(max);
+        if held < max {
+            let more = max.saturating_sub(held);
+            if self.streams_octets.saturating_add(more) > self.streams_octets_max {
+                self.limit("streams_octets_max");
+                return;
+            }
+            self.streams_octets = self.streams_octets.saturating_add(more);
+            let grown = side.history.as_ref().map_or_else(|| History::new(max), |history| history.grown(max));
+            side.history = Some(Box::new(grown));
         }
-        history.push(octets);
+        if let Some(history) = &mut side.history {
+            history.push(octets);
+        }
     }
 
     pub(super) fn hold(&mut self, flow: &mut FlowState, at: At, from_low: bool, sequence: u32, payload: &[u8]) {

@@ -131,7 +131,9 @@ impl History {
         if let Some(place) = self.ring.get_mut(self.end..self.end.saturating_add(first)) {
             place.copy_from_slice(head);
         }
-        if let Some(place) = self.ring.get_mut(..tail.len()) {
+        if !tail.is_empty()
+            && let Some(place) = self.ring.get_mut(..tail.len())
+        {
             place.copy_from_slice(tail);
         }
         self.end = self.end.saturating_add(octets.len());

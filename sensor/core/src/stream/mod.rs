@@ -100,8 +100,7 @@ impl Side {
 
     /// Whether a segment goes on with the connection that this one has replaced.
     pub fn is_former(&self, sequence: u32) -> bool {
-        let far = |next| ahead(sequence, next).unsigned_abs() > 1 << 16;
-        self.former.is_some_and(|former| (0..1 << 16).contains(&ahead(sequence, former))) && self.next.is_none_or(far)
+        self.former.is_some_and(|former| (0..1 << 16).contains(&ahead(sequence, former)))
     }
 
     /// Whether a repeat reaches back to octets that are no longer remembered, so that nobody can tell whether it differs.
