@@ -136,7 +136,9 @@ pub trait Dissector: Send {
 
 /// Reads every whole PDU at the head of `octets`, and returns how many octets are used up.
 ///
-/// Each turn of the loop uses up at least one octet or ends it, so the work is linear in the octets, whatever they hold.
+/// Each turn of the loop uses up at least one octet, or tells of those that were skipped since the last, or ends it, so the
+/// work is linear in the octets, whatever they hold.
+// `out` is called in one place only, so that it is inlined and no message is moved.
 #[inline]
 pub fn feed<'a, D: Dissector>(
     dissector: &mut D,
@@ -148,33 +150,27 @@ pub fn feed<'a, D: Dissector>(
     let mut skipped = 0_usize;
     loop {
         let rest = octets.get(used..).unwrap_or(&[]);
-        if rest.is_empty() {
-            break;
-        }
-        match dissector.frame(direction, rest) {
-            Framing::Whole(len) => {
-                let Some(pdu) = rest.get(..len.max(1)) else { break };
-                if skipped > 0 {
-                    out(Dissected::Skipped { octets: skipped });
-                    skipped = 0;
-                }
-                match dissector.read(direction, pdu) {
-                    Ok(Some(message)) => out(Dissected::Message { message, octets: pdu }),
-                    Ok(None) => {}
-                    Err(error) => out(Dissected::Malformed { error, octets: pdu }),
-                }
-                used = used.saturating_add(pdu.len());
-            }
-            Framing::Short(_) => break,
+        let framing = if rest.is_empty() { Framing::Short(1) } else { dissector.frame(direction, rest) };
+        let pdu = match framing {
             Framing::Lost(skip) => {
                 let skip = skip.max(1).min(rest.len());
                 skipped = skipped.saturating_add(skip);
                 used = used.saturating_add(skip);
+                continue;
             }
-        }
+            Framing::Whole(len) => rest.get(..len.max(1)),
+            Framing::Short(_) => None,
+        };
+        out(if skipped > 0 {
+            Dissected::Skipped { octets: std::mem::take(&mut skipped) }
+        } else {
+            let Some(pdu) = pdu else { return used };
+            used = used.saturating_add(pdu.len());
+            match dissector.read(direction, pdu) {
+                Ok(Some(message)) => Dissected::Message { message, octets: pdu },
+                Ok(None) => continue,
+                Err(error) => Dissected::Malformed { error, octets: pdu },
+            }
+        });
     }
-    if skipped > 0 {
-        out(Dissected::Skipped { octets: skipped });
-    }
-    used
 }

@@ -54,11 +54,11 @@ impl Desk {
         for draft in drafts.drain(..) {
             let mut event = draft.event;
             self.world.observe(&event, &mut self.derived);
-            event.id = self.next_id(draft.number);
+            event.id = self.next_id(draft.number, draft.settled_before);
             self.judge(&event, out);
             if !self.derived.is_empty() {
                 for kind in std::mem::take(&mut self.derived) {
-                    let id = self.next_id(draft.number);
+                    let id = self.next_id(draft.number, 0);
                     let derived = Event { id, kind, flow: event.flow.clone(), ..event };
                     self.judge(&derived, out);
                 }
@@ -87,9 +87,11 @@ impl Desk {
         (self.world.into_assets(), self.learner.map(Learner::into_baseline))
     }
 
-    fn next_id(&mut self, frame: u64) -> EventId {
+    /// The next place among a frame's events, after so many that were settled.
+    fn next_id(&mut self, frame: u64, settled: u32) -> EventId {
         let (last, ordinal) = self.last;
-        let ordinal = if last == frame { ordinal.saturating_add(1) } else { 0 };
+        let first = if last == frame { ordinal.saturating_add(1) } else { 0 };
+        let ordinal = first.saturating_add(settled);
         self.last = (frame, ordinal);
         EventId { frame, ordinal }
     }

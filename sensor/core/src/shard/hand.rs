@@ -38,6 +38,9 @@ pub struct Draft {
     pub phase: u8,
     /// The shard that met it.
     pub shard: u8,
+    /// Events of the same frame that came before it and were settled without the judge: they count in the order, so that
+    /// what is settled changes no event's place.
+    pub settled_before: u32,
     /// The event; its ordinal comes with the order.
     pub event: Event,
 }
@@ -45,7 +48,7 @@ pub struct Draft {
 impl Draft {
     fn of_no_flow(number: u64, phase: u8, shard: u8, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
         let id = EventId { frame: number, ordinal: 0 };
-        Self { number, phase, shard, event: Event { id, origin, time, flow: None, kind } }
+        Self { number, phase, shard, settled_before: 0, event: Event { id, origin, time, flow: None, kind } }
     }
 
     /// A second has begun: after all that the shards do at it.
@@ -130,6 +133,8 @@ pub(super) struct Hand {
     pub(super) streams_octets_max: usize,
     pub(super) limits_told: BTreeMap<&'static str, u64>,
     pub(super) settled: u64,
+    /// A frame, and its events that were settled since the last one that was not.
+    pub(super) unsaid: (u64, u32),
     /// The minute that the latest frame is of, and the nanosecond that the next one begins at.
     pub(super) minute: (u64, u64),
     pub(super) retransmissions: u64,
@@ -144,7 +149,19 @@ impl Hand {
         }
         let id = EventId { frame: at.number, ordinal: 0 };
         let event = Event { id, origin: at.origin, time: at.time, flow, kind };
-        self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, event });
+        let settled_before = match self.unsaid {
+            (number, events) if number == at.number => events,
+            _ => 0,
+        };
+        self.unsaid = (0, 0);
+        self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, settled_before, event });
+    }
+
+    /// Notes that an event was settled without the judge.
+    #[inline]
+    pub(super) fn settle(&mut self, at: At) {
+        let (number, events) = self.unsaid;
+        self.unsaid = (at.number, if number == at.number { events.saturating_add(1) } else { 1 });
     }
 
     /// Counts something of a protocol.

@@ -66,6 +66,7 @@ impl Shard {
                 streams_octets_max: part(limits.streams_octets_max),
                 limits_told: BTreeMap::new(),
                 settled: 0,
+                unsaid: (0, 0),
                 minute: (0, 0),
                 retransmissions: 0,
                 gaps: 0,

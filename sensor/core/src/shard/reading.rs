@@ -166,6 +166,8 @@ impl Hand {
         if request.told || outside.is_some() {
             let verdict = self.norm.operation(talk.pair, heard.id, &operation);
             self.tell(heard, message, operation, verdict, Standing { outside, ..answered });
+        } else {
+            self.settle(heard.at);
         }
         if operation.verb == Verb::Identify {
             let mut claims = Vec::new();
@@ -206,6 +208,7 @@ impl Hand {
         }
         if settled {
             add(&mut self.settled, 1);
+            self.settle(heard.at);
             return false;
         }
         if harmless {
