@@ -222,8 +222,6 @@ pub struct Norm {
     pairs: Vec<Pair>,
     keys: Vec<Key>,
     intervals: Vec<Interval>,
-    /// First addresses of the intervals, close together: what is searched for every message.
-    firsts: Vec<u32>,
     by_client: BTreeMap<IpAddr, Line>,
     by_server: BTreeMap<IpAddr, Line>,
     /// The file that speaks of conversations and operations.
@@ -483,22 +481,14 @@ impl Norm {
         let Some(target) = operation.target else {
             return exact.chain(of(None)).next().map(|key| key.line);
         };
-        let own = exact.clone().find(|key| key.space.as_deref() == Some(target.space));
-        if let Some(interval) = own.and_then(|key| self.covering(key, target.first))
+        let intervals = |key: &Key| self.intervals.get(key.intervals.clone());
+        let own = exact.clone().find(|key| key.space.as_deref() == Some(target.space)).and_then(intervals);
+        if let Some(interval) = own.and_then(|intervals| covering(intervals, target.first))
             && target.last() <= interval.last
         {
             return Some(interval.line);
         }
         self.listed_together(target, exact.chain(of(None)))
-    }
-
-    /// The interval of a key that an address is in.
-    #[inline]
-    fn covering(&self, key: &Key, address: u32) -> Option<&Interval> {
-        let firsts = self.firsts.get(key.intervals.clone())?;
-        let before = firsts.partition_point(|first| *first <= address).checked_sub(1)?;
-        let interval = self.intervals.get(key.intervals.start.checked_add(before)?)?;
-        (address <= interval.last).then_some(interval)
     }
 
     /// The first of the lines that list a target's addresses together, of the keys that may.
@@ -510,13 +500,13 @@ impl Norm {
         for key in of_space {
             let place = usize::from(key.code.is_none()) << 1 | usize::from(key.space.is_none());
             if let Some(candidate) = candidates.get_mut(place) {
-                *candidate = Some(key);
+                *candidate = self.intervals.get(key.intervals.clone());
             }
         }
         let mut line = None;
         let mut from = target.first;
         loop {
-            let reached = candidates.iter().flatten().filter_map(|key| self.covering(key, from));
+            let reached = candidates.iter().flatten().filter_map(|intervals: &&[Interval]| covering(intervals, from));
             let interval = reached.max_by_key(|interval| interval.last)?;
             line = line.or(Some(interval.line));
             if target.last() <= interval.last {
@@ -680,7 +670,6 @@ impl Norm {
             let keys = start..self.keys.len();
             self.pairs.push(Pair { client, server, services: services.into_iter().collect(), keys, line });
         }
-        self.firsts = self.intervals.iter().map(|interval| interval.first).collect();
     }
 
     fn compile_values(&mut self, statements: &Statements) {
@@ -772,6 +761,12 @@ fn is_like(flow: &Flow, service: Service) -> bool {
 fn has_port_of(flow: &Flow, protocol: ProtocolId) -> bool {
     let service = Service::of_transport(flow);
     matches!(service, Service::Tcp(_) | Service::Udp(_)) && protocol.ports().contains(&flow.server.port)
+}
+
+/// The interval that an address is in, of some that are sorted and do not touch.
+fn covering(intervals: &[Interval], address: u32) -> Option<&Interval> {
+    let after = intervals.partition_point(|interval| interval.first <= address);
+    intervals.get(after.checked_sub(1)?).filter(|interval| address <= interval.last)
 }
 
 /// The part of some keys that compares equal; they are sorted that way.

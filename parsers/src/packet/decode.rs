@@ -18,15 +18,15 @@ const LABELS_MAX: usize = 16;
 #[inline]
 pub fn decode(carrier: Carrier, octets: &[u8]) -> Packet {
     match plain(carrier, octets) {
-        Some(plain) => plain.packet(),
+        Some(packet) => packet,
         None => decode_any(carrier, octets),
     }
 }
 
 /// What nearly all frames of a plant are, read at one go: untagged Ethernet, IPv4 without options and in one piece, TCP,
 /// whole. `None` for all others; where there is an answer, it is that of the long way.
-#[inline(always)]
-fn plain(carrier: Carrier, octets: &[u8]) -> Option<Plain> {
+#[inline]
+fn plain(carrier: Carrier, octets: &[u8]) -> Option<Packet> {
     if carrier.link != LinkType::ETHERNET {
         return None;
     }
@@ -54,67 +54,31 @@ fn plain(carrier: Carrier, octets: &[u8]) -> Option<Plain> {
     }
     let payload_octets = segment_octets.checked_sub(header_octets)?;
     let payload_offset = octets.len().saturating_sub(rest.len()).saturating_add(header_octets);
-    Some(Plain {
-        source_mac,
-        destination_mac,
-        source,
-        destination,
-        ttl,
-        identification: u16::from_be_bytes([id_high, id_low]),
-        ports: (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
-        numbers: (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([i, j, k, l])),
-        window: u16::from_be_bytes([high, low]),
-        flags,
-        payload: (u32::try_from(payload_offset).ok()?, u32::try_from(payload_octets).ok()?),
+    Some(Packet {
+        source_mac: Some(source_mac),
+        destination_mac: Some(destination_mac),
+        network: Network::Ip(
+            Ip {
+                source: IpAddr::V4(source),
+                destination: IpAddr::V4(destination),
+                ttl,
+                identification: Some(u32::from(u16::from_be_bytes([id_high, id_low]))),
+                protocol: protocol::TCP,
+                fragment: None,
+            },
+            Transport::Tcp {
+                source: u16::from_be_bytes([a, b]),
+                destination: u16::from_be_bytes([c, d]),
+                sequence: u32::from_be_bytes([e, f, g, h]),
+                acknowledgment: u32::from_be_bytes([i, j, k, l]),
+                window: u16::from_be_bytes([high, low]),
+                flags: TcpFlags(flags),
+            },
+        ),
+        payload_offset: u32::try_from(payload_offset).ok()?,
+        payload_octets: u32::try_from(payload_octets).ok()?,
+        ..Packet::EMPTY
     })
-}
-
-/// What [`plain`] reads, in pieces that stay in registers.
-struct Plain {
-    source_mac: MacAddr,
-    destination_mac: MacAddr,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    ttl: u8,
-    identification: u16,
-    /// Source and destination.
-    ports: (u16, u16),
-    /// Sequence and acknowledgment.
-    numbers: (u32, u32),
-    window: u16,
-    flags: u8,
-    /// Offset and octets.
-    payload: (u32, u32),
-}
-
-impl Plain {
-    #[inline(always)]
-    fn packet(self) -> Packet {
-        let ip = Ip {
-            source: IpAddr::V4(self.source),
-            destination: IpAddr::V4(self.destination),
-            ttl: self.ttl,
-            identification: Some(u32::from(self.identification)),
-            protocol: protocol::TCP,
-            fragment: None,
-        };
-        let transport = Transport::Tcp {
-            source: self.ports.0,
-            destination: self.ports.1,
-            sequence: self.numbers.0,
-            acknowledgment: self.numbers.1,
-            window: self.window,
-            flags: TcpFlags(self.flags),
-        };
-        Packet {
-            source_mac: Some(self.source_mac),
-            destination_mac: Some(self.destination_mac),
-            network: Network::Ip(ip, transport),
-            payload_offset: self.payload.0,
-            payload_octets: self.payload.1,
-            ..Packet::EMPTY
-        }
-    }
 }
 
 #[inline(never)]
@@ -560,7 +524,7 @@ mod tests {
         let frame = frame();
         let ways = |octets: &[u8], link: LinkType, wire_octets: u32| {
             let carrier = Carrier { link, wire_octets };
-            let short = plain(carrier, octets).map(Plain::packet);
+            let short = plain(carrier, octets);
             let long = decode_any(carrier, octets);
             assert!(short.is_none_or(|short| short == long), "{octets:?}: {short:?} {long:?}");
             assert_eq!(decode(carrier, octets), long);
