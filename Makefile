@@ -43,7 +43,7 @@ benches-build: prepare
 
 ## The stopwatch; see docs/performance.md.
 bench: prepare
-	$(CARGO) bench -p benches --locked
+	$(CARGO) bench -p benches --locked --profile release
 
 ## Writes the documents that the program knows best.
 docs-update: build
