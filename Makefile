@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO := fixtures/scenarios/demo
 
-.PHONY: demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench soak docs-update expected-update clean
+.PHONY: demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
