@@ -441,8 +441,8 @@ fn flood_of_segments_that_are_early() {
 
 // Amplification
 
-/// What is held for adversarial frames, for each octet of them.
-fn amplification(what: &str, frames: Vec<Vec<u8>>) {
+/// What is held for adversarial frames: at most so many octets for each octet of them.
+fn amplification(what: &str, most: isize, frames: Vec<Vec<u8>>) {
     // What an analyzer holds before it has seen anything is no answer to what it sees.
     let mut flood = Flood::new(Setup::default());
     let empty = flood.held();
@@ -453,11 +453,11 @@ fn amplification(what: &str, frames: Vec<Vec<u8>>) {
     let octets = flood.octets as isize;
     println!("{what}: {:.2} octets held for each of {octets}", held as f64 / octets as f64);
     // Vectors keep room for twice what is in them, batches for what they carried last.
-    assert!(held <= octets * 8 + MIB / 2, "{what}: {held} octets are held for {octets}");
+    assert!(held <= octets * most + MIB / 2, "{what}: {held} octets are held for {octets}");
 }
 
 #[test]
-fn no_octet_makes_the_sensor_hold_more_than_eight() {
+fn no_octet_makes_the_sensor_hold_many() {
     let data = tcp::PSH | tcp::ACK;
     let count = 40_000_u32;
     let request = modbus::tcp(1, 1, &modbus::read(3, 1, 2));
@@ -466,8 +466,8 @@ fn no_octet_makes_the_sensor_hold_more_than_eight() {
         let payload = if turn == 0 { request.as_slice() } else { octets };
         segment(conversation, ports, data, 1 + turn * 300, payload)
     };
-    amplification("early octets", (0..count).map(|n| early(n % 60, n / 60, &[7])).collect());
-    amplification("early segments", (0..count).map(|n| early(n % 60, n / 60, &[7; 200])).collect());
+    amplification("early octets", 8, (0..count).map(|n| early(n % 60, n / 60, &[7])).collect());
+    amplification("early segments", 8, (0..count).map(|n| early(n % 60, n / 60, &[7; 200])).collect());
     let fragment = |number: u32, octets: usize| {
         let fragment_offset = (number % 64 * 16) as u16;
         let header = ip::Header {
@@ -477,8 +477,8 @@ fn no_octet_makes_the_sensor_hold_more_than_eight() {
         };
         ethernet::padded(ethernet::frame(PLC.mac, mac(1), ethernet::IPV4, &ip::v4(header, &vec![0; octets])))
     };
-    amplification("fragments of 8 octets", (0..count).map(|n| fragment(n, 8)).collect());
-    amplification("first fragments of 8 octets", (0..count).map(|n| fragment(n * 64, 8)).collect());
+    amplification("fragments of 8 octets", 8, (0..count).map(|n| fragment(n, 8)).collect());
+    amplification("first fragments of 8 octets", 8, (0..count).map(|n| fragment(n * 64, 8)).collect());
     // One segment with as many PDUs as go into it, each for another unit and address.
     let crowded = |number: u32| {
         let mut octets = Vec::new();
@@ -488,7 +488,8 @@ fn no_octet_makes_the_sensor_hold_more_than_eight() {
         }
         segment(number, (1_024 + number as u16, 502), data, 1, &octets)
     };
-    amplification("crowded segments", (0..1_000).map(crowded).collect());
+    // Ten, not eight: of each flow the units that it asked for are counted (a sweep is told by that), and 64 requests wait.
+    amplification("crowded segments", 10, (0..1_000).map(crowded).collect());
     let records = |number: u32| {
         let mut octets = Vec::new();
         for pdu in 0..10_u16 {
@@ -497,7 +498,7 @@ fn no_octet_makes_the_sensor_hold_more_than_eight() {
         }
         segment(number, (1_024 + number as u16, 502), data, 1, &octets[..1_400])
     };
-    amplification("file records", (0..1_000).map(records).collect());
+    amplification("file records", 8, (0..1_000).map(records).collect());
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Default for Limits {
             duplicate_ns: 5_000_000,
             outstanding_max: 64,
             outstanding_ns: 10_000_000_000,
-            settled_max: 256,
+            settled_max: 64,
             assets_max: 16_384,
             asset_claims_max: 16,
             ports_max: 1_024,
