@@ -95,15 +95,17 @@ struct Place {
 /// No minute: what is usual.
 const ALWAYS: u64 = u64::MAX;
 /// Places that a flow's memory starts with.
-const FIRST: usize = 16;
+const FIRST: usize = 8;
+/// Places that an operation may stand in.
+const WAYS: usize = 4;
 
 impl Settled {
     /// Whether the judge was told of an operation, and that still holds.
     #[inline]
     pub fn is_settled(&self, operation: &Operation, minute: u64) -> bool {
-        let at = self.index(word(operation), operation.target);
-        self.places.get(at).is_some_and(|place| {
-            place.word == word(operation) && is_fresh(place, minute) && self.target(at) == operation.target
+        let word = word(operation);
+        self.ways(word, operation.target).any(|at| {
+            self.is_of(at, word, operation.target) && self.places.get(at).is_some_and(|place| is_fresh(place, minute))
         })
     }
 
@@ -118,22 +120,46 @@ impl Settled {
         let until = if matches!(verdict, Verdict::Usual(_)) { ALWAYS } else { minute };
         let new = Place { word: word(operation), minute: until };
         loop {
-            let at = self.index(new.word, operation.target);
-            let doubled = self.places.len().saturating_mul(2);
-            let is_other = |place: &Place| place.word != new.word || self.target(at) != operation.target;
-            let taken =
-                self.places.get(at).is_some_and(|place| place.word != 0 && is_fresh(place, minute) && is_other(place));
-            if !taken || doubled > max {
+            if let Some(at) = self.free(new.word, operation.target, minute) {
                 self.put(at, new, operation.target);
+                return;
+            }
+            let doubled = self.places.len().saturating_mul(2);
+            if doubled > max {
+                let first = self.ways(new.word, operation.target).next().unwrap_or(0);
+                self.put(first, new, operation.target);
                 return;
             }
             let places = std::mem::replace(&mut self.places, vec![Place::default(); doubled]);
             let targets = std::mem::take(&mut self.targets);
             let targets = targets.into_iter().chain(std::iter::repeat(None));
             for (place, target) in places.into_iter().zip(targets).filter(|(place, _)| place.word != 0) {
-                self.put(self.index(place.word, target), place, target);
+                if let Some(at) = self.free(place.word, target, minute) {
+                    self.put(at, place, target);
+                }
             }
         }
+    }
+
+    /// The places that an operation may stand in.
+    #[inline]
+    fn ways(&self, word: u64, target: Option<Target>) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.places.len().saturating_sub(1);
+        let first = self.index(word, target);
+        (0..WAYS).map(move |way| first.wrapping_add(way) & mask)
+    }
+
+    #[inline]
+    fn is_of(&self, at: usize, word: u64, target: Option<Target>) -> bool {
+        self.places.get(at).is_some_and(|place| place.word == word) && self.target(at) == target
+    }
+
+    /// The place that an operation has, or the first that it may have: an empty one, or one whose time is over.
+    fn free(&self, word: u64, target: Option<Target>, minute: u64) -> Option<usize> {
+        let mine = self.ways(word, target).find(|at| self.is_of(*at, word, target));
+        let is_open =
+            |at: &usize| self.places.get(*at).is_some_and(|place| place.word == 0 || !is_fresh(place, minute));
+        mine.or_else(|| self.ways(word, target).find(is_open))
     }
 
     fn put(&mut self, at: usize, new: Place, target: Option<Target>) {
