@@ -30,7 +30,7 @@ import concurrent.futures, csv, hashlib, json, os, pathlib, re, subprocess, sys,
 CORPUS, BINARY = pathlib.Path(sys.argv[1]).resolve(), str(pathlib.Path(sys.argv[2]).resolve())
 THREADS = (1, 2, 3, 8)
 # Captures of at most this size are interleaved, so that the run stays short: most of the corpus by number.
-INTERLEAVED_OCTETS_MAX = 1 << 20
+INTERLEAVED_OCTETS_MAX = 64 << 20
 SECONDS = 600
 FORGED = "captures/antoine-lemay__Modbus_dataset/send_a_fake_command_modbus_6RTU_with_operate.pcap"
 PLANT = pathlib.Path("fixtures/recorded/pymodbus-plant/capture.pcap").resolve()
