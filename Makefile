@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO := fixtures/scenarios/demo
 
-.PHONY: demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
+.PHONY: damage demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
@@ -18,7 +18,7 @@ prepare:
 	@scripts/prepare.sh
 
 build: prepare
-	$(CARGO) build --release --locked -p yagura
+	@$(CARGO) build --release --locked -p yagura
 
 lint: prepare
 	$(CARGO) fmt --all --check
@@ -33,6 +33,10 @@ docs-check: prepare
 ## One minute of fuzzing, shared by all targets; `make fuzz SECONDS_EACH=3600` for longer.
 fuzz-smoke: prepare
 	scripts/fuzz.sh 10
+
+## Every fixture packet, cut at every length and with every value in its first 128 octets, through the whole analyzer.
+damage: prepare
+	$(CARGO) test --profile quick --locked -p tests --test damage -- --ignored --nocapture
 
 SECONDS_EACH ?= 600
 fuzz: prepare

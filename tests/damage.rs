@@ -211,9 +211,23 @@ fn pdus_with_every_value_in_each_octet_are_read() {
 
 #[test]
 fn damaged_packets_go_through_the_whole_analyzer() {
-    let packets = packets();
     // Every 13th packet: shapes come in runs, so all of them are among these.
-    let sample: Vec<_> = packets.iter().step_by(13).zip(0_u64..).collect();
+    assert!(damaged_in_the_analyzer(13, 24) > 300_000);
+}
+
+#[test]
+#[ignore = "takes minutes: `make damage`"]
+fn every_damaged_packet_goes_through_the_whole_analyzer() {
+    let frames = damaged_in_the_analyzer(1, 256);
+    println!("{frames} frames, of {} packets", packets().len());
+    assert!(frames > 10_000_000);
+}
+
+/// Sends every `step`th packet through an analyzer, cut at every length and with so many values in each of its first 128
+/// octets (256: each once; fewer: by dice). How many frames that were.
+fn damaged_in_the_analyzer(step: usize, values: u16) -> u64 {
+    let packets = packets();
+    let sample: Vec<_> = packets.iter().step_by(step).zip(0_u64..).collect();
     let frames = map(&sample, |(octets, seed)| {
         let mut dice = Dice::new(*seed);
         let limits = if seed % 2 == 0 { tiny_limits() } else { yagura_core::limits::Limits::default() };
@@ -235,8 +249,8 @@ fn damaged_packets_go_through_the_whole_analyzer() {
         }
         let mut changed = (*octets).clone();
         for at in 0..octets.len().min(128) {
-            for _ in 0..24 {
-                changed[at] = dice.word() as u8;
+            for value in 0..values {
+                changed[at] = if values == 256 { value as u8 } else { dice.word() as u8 };
                 push(&changed, octets.len());
             }
             changed[at] = octets[at];
@@ -248,7 +262,7 @@ fn damaged_packets_go_through_the_whole_analyzer() {
         assert!(lines.iter().all(|line| line.len() <= yagura::record::write::LINE_OCTETS_MAX));
         number
     });
-    assert!(frames.iter().sum::<u64>() > 300_000);
+    frames.iter().sum()
 }
 
 // What was said
