@@ -5,6 +5,18 @@
 //! | room | what |
 //! | --- | --- |
 //! | [`facts`] | what a rule may look at: events, flows, assets, time |
+//! | [`norm`] | what is allowed and usual, compiled |
+//! | [`policy`] | what the site file says, checked |
+//! | [`site`] | the language of site file and baseline |
+//! | [`problem`] | what is wrong in a file, with line and mark |
+//! | [`baseline`] | what is usual, as facts and as text |
+//! | [`learn`] | events to baseline |
+//! | [`rule`] | what a detection is |
+//! | [`detections`] | the list of detections |
+//! | [`memory`] | a map that forgets its oldest entry |
+//! | [`judge`] | every rule over every event |
+//! | [`suppress`] | suppression and repeat counting |
+//! | [`alert`] | a finding that is fit to leave the house |
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,

@@ -7,6 +7,19 @@
 //! | --- | --- |
 //! | [`frame`] | what the capture hands over |
 //! | [`limits`] | every bound in the house |
+//! | [`clock`] | time that only frames move |
+//! | [`dispatch`] | headers, fragments, mirror copies, ticks, and whose packet it is |
+//! | [`defrag`] | IP fragments put together |
+//! | [`duplicates`] | second copies that a mirror makes |
+//! | [`shard`] | a fixed share of the flows: packets in, events out |
+//! | [`flow`] | the life of one conversation, and the table of all |
+//! | [`stream`] | TCP segments into order |
+//! | [`speech`] | what a flow speaks, its open requests, what is settled |
+//! | [`desk`] | the events of all shards in one order, and judged |
+//! | [`world`] | the devices, and how we know |
+//! | [`analyzer`] | the whole core on one thread: it defines what the sensor says |
+//! | [`counters`] | what was seen, skipped and lost, and why |
+//! | [`trace`] | what became of one frame |
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
