@@ -1,5 +1,7 @@
 //! `Norm`: what is allowed and what is usual here, compiled from policy and baseline for quick questions.
 
+pub use crate::facts::verdict::{Basis, Line, Novelty, Verdict};
+
 use crate::baseline::{ALL_ADDRESSES, Conversation, Device, OperationKey, Service, ValueKey, ValueRange};
 use crate::facts::event::Outside;
 use crate::facts::flow::Flow;
@@ -11,69 +13,6 @@ use std::ops::Range;
 use yagura_parsers::message::{Operation, Point, Target, Verb};
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
-
-/// A line of an operator's file: what an alert contradicts, or the nearest to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Line {
-    /// Index into [`Norm::files`].
-    pub file: u16,
-    /// Line in the file, from 1.
-    pub line: u32,
-}
-
-/// What an opinion rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Basis {
-    /// There is neither policy nor baseline for this kind of fact.
-    None,
-    /// This line says so.
-    Line(Line),
-    /// No line says so; this is the nearest.
-    Nearest(Line),
-    /// A file speaks of this kind of fact, and no line comes near: its index in [`Norm::files`].
-    File(u16),
-}
-
-/// What site file and baseline say of a fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// Nobody said anything.
-    Unknown,
-    /// Allowed or usual.
-    Usual(Basis),
-    /// The policy's conduits forbid it.
-    Forbidden(Basis),
-    /// Not in the baseline; the widest part that is new.
-    Unusual(Novelty, Basis),
-}
-
-/// What is new about an operation, the widest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Novelty {
-    /// This client and server never spoke this protocol.
-    Conversation,
-    /// Never this unit.
-    Unit,
-    /// Never this verb on this unit.
-    Verb,
-    /// Never this function code on this unit.
-    Code,
-    /// Never these addresses.
-    Addresses,
-}
-
-impl Novelty {
-    /// The name in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Conversation => "conversation",
-            Self::Unit => "unit",
-            Self::Verb => "verb",
-            Self::Code => "code",
-            Self::Addresses => "addresses",
-        }
-    }
-}
 
 /// The baseline's intervals for one client and server: a handle that a flow keeps, valid for one [`Norm`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! `Asset`: a device that was seen, and how we know.
 
-use super::event::FrameRef;
+use super::frame::FrameRef;
 use super::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

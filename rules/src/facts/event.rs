@@ -1,9 +1,11 @@
 //! `Event`: what was observed, in the one order.
 
+pub use super::frame::{EventId, FrameRef};
+
 use super::asset::AssetKey;
 use super::flow::{Flow, FlowSummary};
 use super::time::Timestamp;
-use crate::norm::Verdict;
+use super::verdict::{Line, Verdict};
 use std::net::IpAddr;
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
@@ -11,24 +13,6 @@ use yagura_parsers::error::ParseError;
 use yagura_parsers::message::{Operation, Point, Refusal};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
-
-/// A frame in its capture: which capture (from 0, in the order of the arguments) and its number there (from 1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FrameRef {
-    /// Index of the capture.
-    pub capture: u16,
-    /// Number of the frame in the capture, from 1.
-    pub frame: u64,
-}
-
-/// An event's place in the one order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId {
-    /// Number of the frame in the timeline, from 1.
-    pub frame: u64,
-    /// Which of the frame's events, from 0.
-    pub ordinal: u32,
-}
 
 /// Something that was observed.
 #[derive(Debug, Clone)]
@@ -149,7 +133,7 @@ pub struct Outside {
     /// Whether the range was learnt, or written by people.
     pub learnt: bool,
     /// The line that says so.
-    pub line: crate::norm::Line,
+    pub line: Line,
 }
 
 /// A PDU that breaks its standard.

@@ -1,6 +1,6 @@
 //! What is known of one flow: its ends, its scope, its protocol and how it ended.
 
-use super::event::FrameRef;
+use super::frame::FrameRef;
 use super::time::Timestamp;
 use std::net::IpAddr;
 use yagura_parsers::packet::Scope;

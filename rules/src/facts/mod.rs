@@ -3,4 +3,6 @@
 pub mod asset;
 pub mod event;
 pub mod flow;
+pub mod frame;
 pub mod time;
+pub mod verdict;

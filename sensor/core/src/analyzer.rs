@@ -3,9 +3,10 @@
 use crate::counters::Counters;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatcher, Octets, Receiver, Routed, SHARDS};
+use crate::draft::Draft;
 use crate::frame::FrameBatch;
 use crate::limits::Limits;
-use crate::shard::{Draft, Shard};
+use crate::shard::Shard;
 use crate::trace::Trace;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `Desk`: where the events of all shards come together in one order, and are judged.
 
 use crate::counters::Counters;
+use crate::draft::Draft;
 use crate::limits::Limits;
-use crate::shard::Draft;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,10 +3,10 @@
 use crate::clock::PacketClock;
 use crate::counters::Counters;
 use crate::defrag::{Defragmenter, Outcome};
+use crate::draft::Draft;
 use crate::duplicates::Duplicates;
 use crate::frame::{FrameBatch, FrameHead};
 use crate::limits::Limits;
-use crate::shard::Draft;
 use crate::trace::Note;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -15,6 +15,7 @@
 //! | [`flow`] | the life of one conversation, and the table of all |
 //! | [`stream`] | TCP segments into order |
 //! | [`speech`] | what a flow speaks, its open requests, what is settled |
+//! | [`draft`] | an event on its way into the one order |
 //! | [`desk`] | the events of all shards in one order, and judged |
 //! | [`world`] | the devices, and how we know |
 //! | [`analyzer`] | the whole core on one thread: it defines what the sensor says |
@@ -51,6 +52,7 @@ pub mod counters;
 pub mod defrag;
 pub mod desk;
 pub mod dispatch;
+pub mod draft;
 pub mod duplicates;
 pub mod flow;
 pub mod frame;

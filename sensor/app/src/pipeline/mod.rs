@@ -11,8 +11,9 @@ use std::sync::Arc;
 use yagura_core::analyzer::{Analyzer, Report, Setup};
 use yagura_core::desk::Desk;
 use yagura_core::dispatch::{Dispatcher, Item, RoutedBatch};
+use yagura_core::draft::Draft;
 use yagura_core::frame::FrameBatch;
-use yagura_core::shard::{Draft, Shard};
+use yagura_core::shard::Shard;
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::event::FrameRef;
 

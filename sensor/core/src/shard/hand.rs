@@ -1,6 +1,7 @@
 //! `Hand`: all of a shard but its flows: what a flow's packet needs while the flow itself is being changed.
 
 use crate::counters::Counters;
+use crate::draft::{Draft, phase};
 use crate::limits::Limits;
 use crate::trace::Note;
 use std::collections::BTreeMap;
@@ -16,56 +17,6 @@ use yagura_rules::norm::Norm;
 
 /// A minute, in ns.
 const MINUTE: u64 = 60_000_000_000;
-
-/// The parts of a frame's turn, in order.
-pub mod phase {
-    /// A second that begins just before the frame.
-    pub const TICK: u8 = 0;
-    /// What is met before the packet is read: fragments, bounds.
-    pub const FACT: u8 = 1;
-    /// The packet.
-    pub const PACKET: u8 = 2;
-    /// After the last frame.
-    pub const END: u8 = 3;
-}
-
-/// An event on its way into the one order.
-#[derive(Debug)]
-pub struct Draft {
-    /// Number of its frame.
-    pub number: u64,
-    /// Which part of the frame's turn: see [`phase`].
-    pub phase: u8,
-    /// The shard that met it.
-    pub shard: u8,
-    /// Events of the same frame that came before it and were settled without the judge: they count in the order, so that
-    /// what is settled changes no event's place.
-    pub settled_before: u32,
-    /// The event; its ordinal comes with the order.
-    pub event: Event,
-}
-
-impl Draft {
-    fn of_no_flow(number: u64, phase: u8, shard: u8, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
-        let id = EventId { frame: number, ordinal: 0 };
-        Self { number, phase, shard, settled_before: 0, event: Event { id, origin, time, flow: None, kind } }
-    }
-
-    /// A second has begun: after all that the shards do at it.
-    pub fn tick(number: u64, origin: FrameRef, now: Timestamp) -> Self {
-        Self::of_no_flow(number, phase::TICK, u8::MAX, origin, now, EventKind::Tick)
-    }
-
-    /// Something that the dispatcher met, before its frame's packet.
-    pub fn fact(number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
-        Self::of_no_flow(number, phase::FACT, 0, origin, time, kind)
-    }
-
-    /// There are no more frames: the last event of all.
-    pub fn end(number: u64, origin: FrameRef, now: Timestamp) -> Self {
-        Self::of_no_flow(number, phase::END, u8::MAX, origin, now, EventKind::End)
-    }
-}
 
 /// A frame's place and times.
 #[derive(Debug, Clone, Copy)]

@@ -6,10 +6,9 @@ mod reading;
 mod segments;
 mod sightings;
 
-pub use hand::{Draft, phase};
-
 use crate::counters::Counters;
 use crate::dispatch::Routed;
+use crate::draft::{Draft, phase};
 use crate::flow::table::FlowTable;
 use crate::flow::{Class, FlowKey, FlowState};
 use crate::limits::Limits;
