@@ -15,7 +15,7 @@
 //! | [`detections`] | the list of detections |
 //! | [`memory`] | a map that forgets its oldest entry |
 //! | [`judge`] | every rule over every event |
-//! | [`suppress`] | suppression and repeat counting |
+//! | `suppress` | suppression and repeat counting |
 //! | [`alert`] | a finding that is fit to leave the house |
 #![forbid(unsafe_code)]
 #![deny(
