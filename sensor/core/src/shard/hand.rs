@@ -4,7 +4,7 @@ use crate::counters::Counters;
 use crate::draft::{Draft, phase};
 use crate::limits::Limits;
 use crate::trace::Note;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use yagura_parsers::message::Tally;
 use yagura_parsers::packet::Scope;
@@ -82,7 +82,7 @@ pub(super) struct Hand {
     pub(super) macs: BTreeMap<(Scope, MacAddr), u64>,
     pub(super) streams_octets: usize,
     pub(super) streams_octets_max: usize,
-    pub(super) limits_told: BTreeMap<&'static str, u64>,
+    pub(super) limits_told: BTreeSet<&'static str>,
     pub(super) settled: u64,
     /// A frame, and its events that were settled since the last one that was not.
     pub(super) unsaid: (u64, u32),
@@ -106,6 +106,13 @@ impl Hand {
         };
         self.unsaid = (0, 0);
         self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, settled_before, event });
+    }
+
+    /// Tells which bounds bit since it was told last.
+    pub(super) fn tell_limits(&mut self, at: At) {
+        for name in std::mem::take(&mut self.limits_told) {
+            self.emit(at, None, EventKind::LimitReached(name));
+        }
     }
 
     /// Notes that an event was settled without the judge.
@@ -147,7 +154,7 @@ impl Hand {
 
     pub(super) fn limit(&mut self, name: &'static str) {
         add(self.counters.limits.entry(name).or_default(), 1);
-        add(self.limits_told.entry(name).or_default(), 1);
+        self.limits_told.insert(name);
     }
 }
 

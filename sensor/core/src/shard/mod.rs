@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::stream::ahead;
 use crate::trace::Note;
 use hand::{At, Hand, Tallies, add, length};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::message::Tally;
@@ -63,7 +63,7 @@ impl Shard {
                 macs: BTreeMap::new(),
                 streams_octets: 0,
                 streams_octets_max: part(limits.streams_octets_max),
-                limits_told: BTreeMap::new(),
+                limits_told: BTreeSet::new(),
                 settled: 0,
                 unsaid: (0, 0),
                 minute: (0, 0),
@@ -318,9 +318,7 @@ impl Shard {
                 self.close(index, at);
             }
         }
-        for (name, _) in std::mem::take(&mut self.hand.limits_told) {
-            self.hand.emit(at, None, EventKind::LimitReached(name));
-        }
+        self.hand.tell_limits(at);
     }
 
     /// There are no more frames: closes every flow.
@@ -331,9 +329,7 @@ impl Shard {
                 self.close(index, at);
             }
         }
-        for (name, _) in std::mem::take(&mut self.hand.limits_told) {
-            self.hand.emit(at, None, EventKind::LimitReached(name));
-        }
+        self.hand.tell_limits(at);
     }
 
     /// Adds what was counted.

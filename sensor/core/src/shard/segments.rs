@@ -61,8 +61,7 @@ impl Hand {
         let Some(side) = flow.sides.get_mut(end) else { return };
         if reset {
             // A reset far from where the stream is was not made by its ends (RFC 9293 3.5.3).
-            let near = side.next.is_none_or(|next| ahead(sequence, next).unsigned_abs() < 1 << 17);
-            if near || sequence == 0 {
+            if side.is_near(sequence) || sequence == 0 {
                 flow.closed = true;
             } else {
                 self.anomaly("reset_out_of_window");
@@ -74,16 +73,9 @@ impl Hand {
         {
             other.acknowledged = Some(acknowledgment);
         }
-        if payload.is_empty() {
-            if flags.any(TcpFlags::FIN) {
-                self.fin(flow, end, sequence);
-            }
-            if flow.sides.iter().any(|side| !side.held.is_empty()) {
-                self.overdue(flow, at);
-            }
-            return;
+        if !payload.is_empty() {
+            self.segment(flow, at, from_low, sequence, payload, false);
         }
-        self.segment(flow, at, from_low, sequence, payload, false);
         if flags.any(TcpFlags::FIN) {
             let past = sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
             self.fin(flow, end, past);
@@ -95,8 +87,7 @@ impl Hand {
 
     pub(super) fn fin(&mut self, flow: &mut FlowState, end: usize, sequence: u32) {
         let Some(side) = flow.sides.get_mut(end) else { return };
-        let near = side.next.is_none_or(|next| ahead(sequence, next).unsigned_abs() < 1 << 17);
-        if !near {
+        if !side.is_near(sequence) {
             self.anomaly("fin_out_of_window");
             return;
         }

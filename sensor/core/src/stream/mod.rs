@@ -89,6 +89,11 @@ impl Side {
         if before >= payload.len() { Place::Repeat(differs) } else { Place::Overlap(old, differs) }
     }
 
+    /// Whether a RST or FIN of this number can be of this stream: not further from where it stands than any window.
+    pub fn is_near(&self, sequence: u32) -> bool {
+        self.next.is_none_or(|next| ahead(sequence, next).unsigned_abs() < 1 << 17)
+    }
+
     /// The other end has accepted a connection that starts at this number: of two SYNs, that decides which one holds.
     pub fn settle_restart(&mut self, accepted: u32) {
         if self.restart.take() == Some(accepted) {
