@@ -39,7 +39,7 @@ fn parse(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let mut dissector = if rtu { ModbusDissector::rtu() } else { ModbusDissector::default() };
                     let mut operations = 0;
-                    let used = feed(&mut dissector, direction, black_box(&stream), |dissected| {
+                    let used = feed(&mut dissector, direction, 0, black_box(&stream), |dissected| {
                         let Dissected::Message { message, .. } = dissected else { panic!("{name} is not read") };
                         black_box((message.pairing(), message.refusal(), message.fault()));
                         message.tally(&mut |tally| {

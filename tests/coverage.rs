@@ -8,7 +8,7 @@ use program::{Ran, policy_arguments, yagura};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use yagura_core::analyzer::Setup;
-use yagura_parsers::dissect::{Direction, Listener, Sender};
+use yagura_parsers::dissect::{Direction, Hints, Listener, Sender};
 use yagura_parsers::error::{ErrorKind, ParseError};
 use yagura_parsers::message::{Describe, Kind, Verb};
 use yagura_parsers::packet::{Carrier, Network, Transport, decode};
@@ -137,14 +137,17 @@ struct Met {
 impl Met {
     /// Reads octets as what the list of protocols takes them for.
     fn read(&mut self, octets: &[u8], datagram: bool, ports: (u16, u16)) {
-        let Identified::As(mut dissector, sender) = identify(octets, datagram, &[ports.0, ports.1]) else { return };
+        let Identified::As(mut dissector, sender) = identify(octets, datagram, &[ports.0, ports.1], &Hints::default())
+        else {
+            return;
+        };
         let direction = match sender {
             Sender::Client => Direction::ToServer,
             Sender::Server => Direction::ToClient,
             Sender::Either if dissector.id().ports().contains(&ports.0) => Direction::ToClient,
             Sender::Either => Direction::ToServer,
         };
-        dissector.feed(direction, octets, self);
+        dissector.feed(direction, 0, octets, self);
     }
 }
 
@@ -236,7 +239,7 @@ fn each_function_and_verb_is_seen() {
         let mut sample = Met::default();
         let adu = wire::tcp(1, 1, &request(function.code, function.sub));
         let mut dissector = yagura_parsers::protocols::AnyDissector::Modbus(Default::default());
-        dissector.feed(Direction::ToServer, &adu, &mut sample);
+        dissector.feed(Direction::ToServer, 0, &adu, &mut sample);
         if !sample.functions.contains_key(&key) || !sample.verbs.contains(function.verb.name()) {
             let (functions, verbs) = (&sample.functions, &sample.verbs);
             wrong.push(format!(

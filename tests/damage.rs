@@ -12,7 +12,7 @@ use yagura_core::draft::Draft;
 use yagura_core::frame::FrameBatch;
 use yagura_core::shard::Shard;
 use yagura_parsers::discovery;
-use yagura_parsers::dissect::{Direction, Listener};
+use yagura_parsers::dissect::{Direction, Hints, Listener};
 use yagura_parsers::error::ParseError;
 use yagura_parsers::message::{Describe, Operation};
 use yagura_parsers::packet::decode::{decode, decode_datagram};
@@ -107,7 +107,7 @@ fn interrogate(message: &impl Describe) {
 
 /// Reads a payload as every protocol would: asked what it is, and in step and out of step, both ways.
 fn dissect(payload: &[u8], datagram: bool) {
-    let _ = identify(payload, datagram, &[502]);
+    let _ = identify(payload, datagram, &[502], &Hints::default());
     for rtu in [false, true] {
         for direction in [Direction::ToServer, Direction::ToClient] {
             for lost in [false, true] {
@@ -117,7 +117,7 @@ fn dissect(payload: &[u8], datagram: bool) {
                     dissector.gap(direction);
                 }
                 let mut asker = Asker { told: 0 };
-                let used = dissector.feed(direction, payload, &mut asker);
+                let used = dissector.feed(direction, 0, payload, &mut asker);
                 assert_eq!(asker.told, used, "every octet that is used up is told");
             }
         }
@@ -363,10 +363,12 @@ fn a_message_cut_short_is_never_taken_for_another() {
         })
         .collect();
     let read = |payload: &[u8], datagram: bool| -> Vec<String> {
-        let Identified::As(mut dissector, _) = identify(payload, datagram, &[502]) else { return Vec::new() };
+        let Identified::As(mut dissector, _) = identify(payload, datagram, &[502], &Hints::default()) else {
+            return Vec::new();
+        };
         let mut writes = Writes(Vec::new());
         for direction in [Direction::ToServer, Direction::ToClient] {
-            dissector.feed(direction, payload, &mut writes);
+            dissector.feed(direction, 0, payload, &mut writes);
         }
         writes.0
     };

@@ -15,7 +15,7 @@ use yagura_core::flow::FlowKey;
 use yagura_core::frame::FrameBatch;
 use yagura_core::limits::Limits;
 use yagura_parsers::discovery;
-use yagura_parsers::dissect::{Direction, Listener};
+use yagura_parsers::dissect::{Direction, Hints, Listener};
 use yagura_parsers::error::ParseError;
 use yagura_parsers::message::Describe;
 use yagura_parsers::packet::decode::{decode, decode_datagram};
@@ -186,7 +186,7 @@ proptest! {
             dissector
         };
         let mut whole = Notes::default();
-        let used = new().feed(direction, &stream, &mut whole);
+        let used = new().feed(direction, 0, &stream, &mut whole);
         prop_assert!(used <= stream.len());
         let (mut dissector, mut pieces, mut pending) = (new(), Notes::default(), Vec::new());
         let (mut rest, mut used_in_pieces) = (stream.as_slice(), 0);
@@ -197,7 +197,7 @@ proptest! {
             let (piece, behind) = rest.split_at((*cut).min(rest.len()));
             rest = behind;
             pending.extend_from_slice(piece);
-            let now = dissector.feed(direction, &pending, &mut pieces);
+            let now = dissector.feed(direction, 0, &pending, &mut pieces);
             pending.drain(..now);
             used_in_pieces += now;
         }
@@ -212,7 +212,7 @@ proptest! {
         prop_assert_eq!(&whole[..steps], &pieces[..steps_in_pieces]);
         prop_assert_eq!(steps < whole.len(), steps_in_pieces < pieces.len());
         prop_assert!(steps < whole.len() || used == used_in_pieces);
-        let _ = identify(&stream, rtu, &[502]);
+        let _ = identify(&stream, rtu, &[502], &Hints::default());
     }
 }
 

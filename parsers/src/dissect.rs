@@ -34,6 +34,24 @@ pub enum Sender {
     Either,
 }
 
+/// What is known of a flow before its first octet: from the site file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hints {
+    /// Octets of the fields of IEC 60870-5-104 ASDUs, where a person has set them.
+    pub iec104: Option<FieldSizes>,
+}
+
+/// Octets of the fields of IEC 60870-5-101 and 104 ASDUs that a system is free to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldSizes {
+    /// Octets of the cause of transmission: 1, or 2 with the originator address.
+    pub cause_of_transmission: u8,
+    /// Octets of the common address of ASDU: 1 or 2.
+    pub common_address: u8,
+    /// Octets of an information object address: 1 to 3.
+    pub information_object_address: u8,
+}
+
 /// What a protocol thinks of the first octets of a direction or segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
@@ -103,7 +121,7 @@ pub trait Protocol {
     /// Its memory of one flow.
     type Dissector: Dissector;
     /// Whether octets at the start of a segment or datagram are this protocol, and the dissector for that dialect of it.
-    fn probe(head: &[u8], datagram: bool) -> (Probe, Self::Dissector);
+    fn probe(head: &[u8], datagram: bool, hints: &Hints) -> (Probe, Self::Dissector);
     /// The key of a counter in the statistics: decimal codes of the standard, `function:exception`.
     fn tally_key(tally: Tally) -> String {
         match tally.sub {
@@ -116,18 +134,27 @@ pub trait Protocol {
 }
 
 /// One protocol's memory of one flow.
-pub trait Dissector: Send {
-    /// A PDU, read; it borrows its octets.
-    type Message<'a>: Describe;
+pub trait Dissector: Send + 'static {
+    /// A PDU, read; it borrows its octets, or those that the dissector put together.
+    type Message<'a>: Describe
+    where
+        Self: 'a;
     /// Where the first PDU of `octets` ends. Must not look at more than it needs; called again with more octets after `Short`.
     fn frame(&self, direction: Direction, octets: &[u8]) -> Framing;
-    /// Reads one PDU that `frame` called whole. `Ok(None)` is a PDU that carries no message of its own (a fragment, a filler).
+    /// Reads one PDU that `frame` called whole, from a frame of the time `time_ns` (ns since 1970-01-01T00:00:00Z).
     ///
     /// # Errors
-    /// What breaks the standard.
-    fn read<'a>(&mut self, direction: Direction, pdu: &'a [u8]) -> Result<Option<Self::Message<'a>>, ParseError>;
+    /// What breaks the standard so that not even the message's kind can be told.
+    fn read<'a>(
+        &'a mut self,
+        direction: Direction,
+        time_ns: u64,
+        pdu: &'a [u8],
+    ) -> Result<Self::Message<'a>, ParseError>;
     /// Octets were lost in this direction.
     fn gap(&mut self, _direction: Direction) {}
+    /// The flow's ends were taken for each other so far: what was kept of one direction is of the other.
+    fn turn(&mut self) {}
     /// The dialect that is spoken, where there are several: `tcp`, `rtu`.
     fn dialect(&self) -> &'static str {
         ""
@@ -140,11 +167,12 @@ pub trait Dissector: Send {
 /// work is linear in the octets, whatever they hold.
 // `out` is called in one place only, so that it is inlined and no message is moved.
 #[inline]
-pub fn feed<'a, D: Dissector>(
+pub fn feed<D: Dissector>(
     dissector: &mut D,
     direction: Direction,
-    octets: &'a [u8],
-    mut out: impl FnMut(Dissected<'a, D::Message<'a>>),
+    time_ns: u64,
+    octets: &[u8],
+    mut out: impl for<'m> FnMut(Dissected<'m, D::Message<'m>>),
 ) -> usize {
     let mut used = 0_usize;
     let mut skipped = 0_usize;
@@ -166,9 +194,8 @@ pub fn feed<'a, D: Dissector>(
         } else {
             let Some(pdu) = pdu else { return used };
             used = used.saturating_add(pdu.len());
-            match dissector.read(direction, pdu) {
-                Ok(Some(message)) => Dissected::Message { message, octets: pdu },
-                Ok(None) => continue,
+            match dissector.read(direction, time_ns, pdu) {
+                Ok(message) => Dissected::Message { message, octets: pdu },
                 Err(error) => Dissected::Malformed { error, octets: pdu },
             }
         });

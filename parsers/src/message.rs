@@ -1,6 +1,7 @@
 //! What any message can be asked, whatever its protocol: verb, target, values, fields.
 
-use crate::error::ParseError;
+use crate::dissect::Sender;
+use crate::error::{Clause, ParseError};
 
 /// What a message is in the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,13 +147,32 @@ pub struct Operation {
     pub target: Option<Target>,
 }
 
+/// Why a device refused, in words that all protocols share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It does not know the function: Modbus exception 1, DNP3 IIN2.0, IEC 104 cause 44.
+    Function,
+    /// It has no such address, point or object: Modbus exception 2, DNP3 IIN2.1, IEC 104 cause 47.
+    Address,
+    /// It does not take the value or the parameter: Modbus exception 3, DNP3 IIN2.2.
+    Value,
+    /// There is no such device behind it: Modbus exceptions 10 and 11, IEC 104 cause 46.
+    Unit,
+    /// It is busy, or already at it.
+    Busy,
+    /// Anything else: a fault, an interlock, local control.
+    Other,
+}
+
 /// How a device refused: the code, by the standard's name where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// The exception code.
+    /// The exception code, the status code or the cause of transmission.
     pub code: u16,
     /// Its name.
     pub name: Option<&'static str>,
+    /// What it comes to.
+    pub reason: Reason,
 }
 
 /// The value of a point.
@@ -185,6 +205,67 @@ impl PointValue {
     }
 }
 
+/// What a device says of the worth of a value, in words that all protocols share; one bit each.
+///
+/// DNP3 flags (IEEE 1815 11.6) and IEC 60870-5-101 quality descriptors (7.2.6.3) both map to it. No bit at all is a good
+/// value; protocols without quality always say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Quality(pub u16);
+
+impl Quality {
+    /// The value is not valid: IEC IV, DNP3 ONLINE clear.
+    pub const INVALID: Self = Self(1);
+    /// Not brought up to date: IEC NT.
+    pub const NOT_TOPICAL: Self = Self(1 << 1);
+    /// Put there by a person or another source: IEC SB, DNP3 LOCAL_FORCED, REMOTE_FORCED.
+    pub const SUBSTITUTED: Self = Self(1 << 2);
+    /// Held as it was: IEC BL.
+    pub const BLOCKED: Self = Self(1 << 3);
+    /// Beyond what can be told: IEC OV, DNP3 OVER_RANGE.
+    pub const OVERFLOW: Self = Self(1 << 4);
+    /// The way to the source is lost: DNP3 COMM_LOST.
+    pub const COMM_LOST: Self = Self(1 << 5);
+    /// The source has restarted and not told a value since: DNP3 RESTART.
+    pub const RESTART: Self = Self(1 << 6);
+    /// Changes too often to be told: DNP3 CHATTER_FILTER.
+    pub const CHATTER: Self = Self(1 << 7);
+    /// The measurement's reference is in doubt: DNP3 REFERENCE_ERR; IEC CY and CA of a counter.
+    pub const REFERENCE: Self = Self(1 << 8);
+
+    /// Names of the bits, in their order.
+    pub const NAMES: [(Self, &'static str); 9] = [
+        (Self::INVALID, "invalid"),
+        (Self::NOT_TOPICAL, "not_topical"),
+        (Self::SUBSTITUTED, "substituted"),
+        (Self::BLOCKED, "blocked"),
+        (Self::OVERFLOW, "overflow"),
+        (Self::COMM_LOST, "comm_lost"),
+        (Self::RESTART, "restart"),
+        (Self::CHATTER, "chatter"),
+        (Self::REFERENCE, "reference"),
+    ];
+
+    /// Whether any bit of `other` is set.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the value is not to be trusted: all but substituted, which says that a person trusts it.
+    #[inline]
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        self.0 & !Self::SUBSTITUTED.0 != 0
+    }
+}
+
 /// One value, read or written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -194,6 +275,79 @@ pub struct Point {
     pub address: u32,
     /// What is there, or what was put there.
     pub value: PointValue,
+    /// What the device says of its worth.
+    pub quality: Quality,
+    /// When it was so by the device's clock: ms since 1970-01-01T00:00:00 of that clock, whatever its zone.
+    pub time: Option<u64>,
+}
+
+impl Point {
+    /// A value of a protocol that tells neither quality nor time.
+    #[inline]
+    #[must_use]
+    pub const fn bare(space: &'static str, address: u32, value: PointValue) -> Self {
+        Self { space, address, value, quality: Quality(0), time: None }
+    }
+}
+
+/// A step of a command that takes several messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The point is chosen; nothing moves yet.
+    Select,
+    /// The chosen point is to move: only after a select. DNP3 OPERATE.
+    Operate,
+    /// The point is to move: whether after a select or at once is for the station to know. IEC 104 execute, DNP3 DIRECT_OPERATE.
+    Execute,
+    /// What was chosen is let go: IEC 104 deactivation.
+    Cancel,
+    /// The device does it, or has chosen it.
+    Confirmed,
+    /// The device does not.
+    Refused,
+    /// The device has done it: IEC 104 activation termination.
+    Terminated,
+}
+
+/// Where a message stands in a command: a select, its operate, and the answers to both share the `key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Control {
+    /// Which step.
+    pub step: Step,
+    /// Who is commanded what: equal in all messages of one command (unit, type of command, points).
+    pub key: u64,
+    /// What is commanded: equal where the command is the same to the last octet (value and qualifier without the select bit).
+    pub content: u64,
+    /// Whether its protocol has a [`Step::Terminated`] for it.
+    pub terminates: bool,
+}
+
+/// What a [`Notice`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// The session does not go as its standard wants: numbers, windows, times, order of messages.
+    Session,
+    /// The device complains about itself, or says that it has restarted.
+    Trouble,
+    /// What was sent is not for a device to hear, or not for this sender to say: ignored by whoever gets it.
+    Ignored,
+}
+
+/// Something that a message shows beside what it says; no breach of its own octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// Its stable name in records: `receive_sequence`, `t1_exceeded`, `device_trouble`.
+    pub name: &'static str,
+    /// The address behind the endpoint.
+    pub unit: u16,
+    /// The number that was met.
+    pub got: u64,
+    /// The number that was to be expected, or the bound.
+    pub expected: u64,
+    /// What says so.
+    pub clause: Clause,
 }
 
 /// The value of a named field, borrowed from the message.
@@ -245,15 +399,38 @@ pub struct IdentityClaim<'a> {
 pub trait Describe {
     /// Request, response or unsolicited.
     fn kind(&self) -> Kind;
-    /// What it does, one call an operation. A response names the operation that it answers as far as its own octets tell.
+    /// The address behind the endpoint that it is about: Modbus unit identifier, DNP3 outstation, IEC 104 common address.
+    fn unit(&self) -> u16;
+    /// Who must have sent it, where it tells that itself.
+    fn sender(&self) -> Sender {
+        Sender::Either
+    }
+    /// What it does, one call an operation. A response names the operation that it answers as far as its own octets tell,
+    /// and one [`Verb::Report`] for each run of points that it reports.
     fn operations(&self, visit: &mut impl FnMut(Operation));
+    /// Whether the judge is to hear of its operations each time, however usual they are: rare ones whose number matters, such
+    /// as interrogations and clock synchronisations.
+    fn is_told_each_time(&self) -> bool {
+        false
+    }
+    /// Where it stands in a command.
+    fn control(&self) -> Option<Control> {
+        None
+    }
+    /// What it shows beside what it says.
+    fn notices(&self, _visit: &mut impl FnMut(Notice)) {}
+    /// The time that it sets or tells as now, in ms since 1970-01-01T00:00:00 of its clock, whatever its zone.
+    fn clock(&self) -> Option<u64> {
+        None
+    }
     /// Equal in a request and its response; `None` where the message is never paired.
     fn pairing(&self) -> Option<u64>;
     /// Whether it refuses a request.
     fn refusal(&self) -> Option<Refusal>;
     /// Names and values in the standard's order.
     fn fields(&self, visit: &mut dyn FnMut(&'static str, Value<'_>));
-    /// Values written by a request, or read by a response whose request asked for `asked`.
+    /// Values written by a request; or reported by a response (whose request, where it was seen, asked for `asked`) or
+    /// unsolicited. An answer that only repeats a command reports none.
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point));
     /// What it adds to the statistics, one call a counter.
     fn tally(&self, visit: &mut impl FnMut(Tally));

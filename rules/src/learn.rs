@@ -292,11 +292,7 @@ mod tests {
     }
 
     fn fact(operation: Operation, stage: Stage, points: &[(u32, f64)]) -> OperationFact {
-        let point = |(address, value): &(u32, f64)| Point {
-            space: "holding_register",
-            address: *address,
-            value: PointValue::Real(*value),
-        };
+        let point = |(address, value): &(u32, f64)| Point::bare("holding_register", *address, PointValue::Real(*value));
         OperationFact {
             operation,
             stage,

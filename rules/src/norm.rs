@@ -10,6 +10,7 @@ use crate::site::{ANY, ApprovalWord, ConduitStatement, Network, OUTSIDE, SiteAss
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
+use yagura_parsers::dissect::Hints;
 use yagura_parsers::message::{Operation, Point, Target, Verb};
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
@@ -341,6 +342,11 @@ impl Norm {
     pub fn mac_of(&self, address: IpAddr) -> Option<(MacAddr, Line)> {
         let asset = self.listed_asset(Some(address), None)?;
         asset.mac.map(|mac| (mac, asset.line))
+    }
+
+    /// What the site file says of how two devices speak to each other.
+    pub fn hints(&self, _one: IpAddr, _other: IpAddr) -> Hints {
+        Hints::default()
     }
 
     /// Whether any assets are listed.
@@ -809,7 +815,7 @@ allow = [{ protocol = "modbus", verbs = ["restart"] }]
         assert_eq!(norm.conversation(pair, &flow), Verdict::Unknown);
         assert_eq!(norm.operation(pair, MODBUS, &operation(Verb::Restart, 8, None)), Verdict::Unknown);
         assert_eq!(norm.approval(None, None, Timestamp(0)), Approval::NoList);
-        let point = Point { space: "coil", address: 0, value: PointValue::Bit(true) };
+        let point = Point::bare("coil", 0, PointValue::Bit(true));
         assert_eq!(norm.outside(pair, 1, &point, true), None);
         assert!(!norm.watches_values(pair) && !norm.watches_reads(pair));
     }
@@ -1055,7 +1061,7 @@ limit = [
         let pair = |server| norm.pair(&flow("10.0.0.1", server, 502, Some(MODBUS)));
         let number = |line| Line { file: 0, line };
         let said = |server, unit, address, value, written| {
-            let point = Point { space: "holding_register", address, value };
+            let point = Point::bare("holding_register", address, value);
             norm.outside(pair(server), unit, &point, written).map(|outside| (outside.min, outside.max, outside.line))
         };
         let real = PointValue::Real;
@@ -1078,7 +1084,7 @@ limit = [
         assert!(norm.watches_values(pair("10.0.0.9")) && norm.watches_reads(pair("10.0.0.9")));
         assert!(norm.watches_values(pair("10.0.0.8")) && !norm.watches_reads(pair("10.0.0.8")));
         assert!(!norm.watches_values(pair("10.0.0.7")) && !norm.watches_reads(pair("10.0.0.7")));
-        let coil = |value| Point { space: "coil", address: 0, value: PointValue::Bit(value) };
+        let coil = |value| Point::bare("coil", 0, PointValue::Bit(value));
         assert_eq!(norm.outside(pair("10.0.0.8"), 1, &coil(true), true), None);
         assert!(norm.outside(pair("10.0.0.8"), 1, &coil(false), true).is_some_and(|outside| outside.learnt));
     }
@@ -1096,9 +1102,7 @@ limit = [
         };
         let norm = Policy::load("site.toml", &mut read, &[]).unwrap().norm;
         let pair = norm.pair(&flow("10.0.0.1", "10.0.0.9", 502, Some(MODBUS)));
-        let said = |value| {
-            norm.outside(pair, 1, &Point { space: "coil", address: 3, value: PointValue::Real(value) }, true).is_some()
-        };
+        let said = |value| norm.outside(pair, 1, &Point::bare("coil", 3, PointValue::Real(value)), true).is_some();
         assert_eq!([1.0, 3.0, 7.0, 10.0].map(said), [false, true, false, true]);
     }
 

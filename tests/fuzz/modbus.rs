@@ -6,7 +6,7 @@ use fuzz::Octets;
 use libfuzzer_sys::fuzz_target;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
-use yagura_parsers::dissect::{Direction, Dissected, Dissector, Protocol, feed};
+use yagura_parsers::dissect::{Direction, Dissected, Dissector, Hints, Protocol, feed};
 use yagura_parsers::message::{Describe, Operation};
 use yagura_parsers::protocols::modbus::{Message, Modbus, ModbusDissector};
 use yagura_parsers::protocols::{ProtocolId, identify};
@@ -132,6 +132,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(used, used_in_pieces);
     }
 
-    let _ = Modbus::probe(stream, how & 8 != 0);
-    let _ = identify(stream, how & 8 != 0, &[502]);
+    let _ = Modbus::probe(stream, how & 8 != 0, &Hints::default());
+    let _ = identify(stream, how & 8 != 0, &[502], &Hints::default());
 });

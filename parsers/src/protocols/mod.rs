@@ -1,6 +1,6 @@
 //! The list of protocols: `ProtocolId`, `AnyDissector`, `identify`.
 
-use crate::dissect::{Direction, Dissected, Dissector, Listener, Probe, Protocol, Sender, feed};
+use crate::dissect::{Direction, Dissected, Dissector, Hints, Listener, Probe, Protocol, Sender, feed};
 use crate::message::Tally;
 
 pub mod modbus;
@@ -63,11 +63,21 @@ macro_rules! protocols {
             pub fn gap(&mut self, direction: Direction) {
                 match self { $(Self::$name(d) => d.gap(direction)),+ }
             }
+            /// The flow's ends were taken for each other so far.
+            pub fn turn(&mut self) {
+                match self { $(Self::$name(d) => d.turn()),+ }
+            }
             /// Reads every whole PDU at the head of `octets`; returns how many octets are used up.
             #[inline]
-            pub fn feed(&mut self, direction: Direction, octets: &[u8], listener: &mut impl Listener) -> usize {
+            pub fn feed(
+                &mut self,
+                direction: Direction,
+                time_ns: u64,
+                octets: &[u8],
+                listener: &mut impl Listener,
+            ) -> usize {
                 match self {
-                    $(Self::$name(d) => feed(d, direction, octets, |dissected| match dissected {
+                    $(Self::$name(d) => feed(d, direction, time_ns, octets, |dissected| match dissected {
                         Dissected::Message { message, octets } => listener.message(&message, octets),
                         Dissected::Malformed { error, octets } => listener.malformed(error, octets),
                         Dissected::Skipped { octets } => listener.skipped(octets),
@@ -78,11 +88,11 @@ macro_rules! protocols {
 
         /// Asks every protocol about the first octets of a segment or datagram. One clear match wins; of several, the one
         /// whose port is `near` wins, then the first of the list.
-        pub fn identify(head: &[u8], datagram: bool, near: &[u16]) -> Identified {
+        pub fn identify(head: &[u8], datagram: bool, near: &[u16], hints: &Hints) -> Identified {
             let mut best: Option<(bool, AnyDissector, Sender)> = None;
             let mut unsure = false;
             $(
-                match <$path as Protocol>::probe(head, datagram) {
+                match <$path as Protocol>::probe(head, datagram, hints) {
                     (Probe::Match(sender), dissector) => {
                         let at_home = <$path as Protocol>::PORTS.iter().any(|port| near.contains(port));
                         if best.as_ref().is_none_or(|(home, ..)| at_home && !home) {

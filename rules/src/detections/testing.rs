@@ -16,6 +16,7 @@ use yagura_parsers::message::{Operation, Refusal, Target, Verb};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
+use yagura_parsers::protocols::modbus::ExceptionCode;
 
 /// A second of packet time.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -206,7 +207,11 @@ pub(crate) fn asked(operation: Operation, verdict: Verdict) -> OperationFact {
 pub(crate) fn refused(operation: Operation, verdict: Verdict, code: u16) -> OperationFact {
     OperationFact {
         stage: Stage::Refused,
-        refusal: Some(Refusal { code, name: Some("illegal_data_address").filter(|_| code == 2) }),
+        refusal: Some(Refusal {
+            code,
+            name: Some("illegal_data_address").filter(|_| code == 2),
+            reason: ExceptionCode(u8::try_from(code).unwrap()).reason(),
+        }),
         direction: Direction::ToClient,
         request: Some(FrameRef { capture: 0, frame: 1 }),
         ..asked(operation, verdict)

@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn outside(fact: OperationFact, value: u64) -> OperationFact {
-        let point = Point { space: "holding_register", address: 40, value: PointValue::Unsigned(value) };
+        let point = Point::bare("holding_register", 40, PointValue::Unsigned(value));
         OperationFact { outside: Some(Outside { point, min: 0.0, max: 500.0, learnt: false, line: LINE }), ..fact }
     }
 

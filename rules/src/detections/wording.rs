@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(target(&Operation { target: None, ..read(1, 0, 1) }), None);
         let whole = Target { space: "coil", first: 0, count: 0 };
         assert_eq!(target(&Operation { target: Some(whole), ..read(1, 0, 1) }).unwrap(), "coil 0");
-        let point = |address, value| Point { space: "coil", address, value };
+        let point = |address, value| Point::bare("coil", address, value);
         assert_eq!(values(&[]), None);
         assert_eq!(values(&[point(3, PointValue::Bit(true))]).unwrap(), "1");
         let many: Vec<Point> = (0..6).map(|n| point(n, PointValue::Signed(-i64::from(n)))).collect();

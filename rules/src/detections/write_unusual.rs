@@ -167,7 +167,7 @@ mod tests {
 
     fn with_values(mut fact: OperationFact) -> OperationFact {
         fact.points = [(40, 9_999), (41, 7)]
-            .map(|(address, value)| Point { space: "holding_register", address, value: PointValue::Unsigned(value) })
+            .map(|(address, value)| Point::bare("holding_register", address, PointValue::Unsigned(value)))
             .into();
         fact
     }

@@ -1,7 +1,7 @@
 //! Function codes, exception codes, sub-function codes, MEI types and UMAS codes: their names, verbs and clauses.
 
 use crate::error::Clause;
-use crate::message::Verb;
+use crate::message::{Reason, Verb};
 
 /// A function code as it stands on the wire: the exception bit (0x80) may be set.
 ///
@@ -60,6 +60,19 @@ impl ExceptionCode {
             10 => Some("gateway_path_unavailable"),
             11 => Some("gateway_target_device_failed_to_respond"),
             _ => None,
+        }
+    }
+
+    /// What it comes to.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self.0 {
+            1 => Reason::Function,
+            2 => Reason::Address,
+            3 => Reason::Value,
+            5 | 6 => Reason::Busy,
+            10 | 11 => Reason::Unit,
+            _ => Reason::Other,
         }
     }
 }

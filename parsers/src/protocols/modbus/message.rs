@@ -2,7 +2,7 @@
 
 use crate::error::{Clause, ErrorKind, ParseError};
 use crate::message::{
-    Describe, IdentityClaim, Kind, Operation, Point, PointValue, Refusal, Tally, Target, Value, Verb,
+    Describe, IdentityClaim, Kind, Operation, Point, PointValue, Reason, Refusal, Tally, Target, Value, Verb,
 };
 use crate::reader::Reader;
 
@@ -940,7 +940,7 @@ fn number_points(
     visit: &mut dyn FnMut(Point),
 ) {
     for (address, value) in (first..=u32::from(u16::MAX)).zip(values) {
-        visit(Point { space, address, value });
+        visit(Point::bare(space, address, value));
     }
 }
 
@@ -960,6 +960,11 @@ impl Describe for Message<'_> {
     #[inline]
     fn kind(&self) -> Kind {
         self.kind
+    }
+
+    #[inline]
+    fn unit(&self) -> u16 {
+        self.unit_identifier.into()
     }
 
     /// One call; two for request 23 (read, then write), and one for each sub-request of 20 and 21. A file write is
@@ -1038,11 +1043,13 @@ impl Describe for Message<'_> {
     #[inline]
     fn refusal(&self) -> Option<Refusal> {
         match self.body {
-            Body::Exception { exception_code } => {
-                Some(Refusal { code: exception_code.0.into(), name: exception_code.name() })
-            }
+            Body::Exception { exception_code } => Some(Refusal {
+                code: exception_code.0.into(),
+                name: exception_code.name(),
+                reason: exception_code.reason(),
+            }),
             Body::UmasResponse { status: status @ umas_status::FAILURE, .. } => {
-                Some(Refusal { code: status.into(), name: Some("umas_failure") })
+                Some(Refusal { code: status.into(), name: Some("umas_failure"), reason: Reason::Other })
             }
             _ => None,
         }
@@ -1073,7 +1080,7 @@ impl Describe for Message<'_> {
         match (self.kind, self.body) {
             (Kind::Request, Body::Single { address, value }) => {
                 let value = if self.function_code.0 == 5 { PointValue::Bit(value == COIL_ON) } else { register(value) };
-                visit(Point { space, address: address.into(), value });
+                visit(Point::bare(space, address.into(), value));
             }
             (Kind::Request, Body::Multiple { starting_address, quantity, values, .. }) => {
                 if self.function_code.0 == 15 {

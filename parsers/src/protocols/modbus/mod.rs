@@ -22,7 +22,7 @@ pub mod rtu;
 #[cfg(test)]
 mod tests;
 
-use crate::dissect::{Direction, Dissector, Framing, Probe, Protocol};
+use crate::dissect::{Direction, Dissector, Framing, Hints, Probe, Protocol};
 use crate::error::ParseError;
 
 pub use codes::{ExceptionCode, FUNCTIONS, Function, FunctionCode};
@@ -69,7 +69,7 @@ impl Protocol for Modbus {
     const TABLES: &'static [&'static str] = &["requests", "responses", "exceptions"];
     type Dissector = ModbusDissector;
 
-    fn probe(head: &[u8], datagram: bool) -> (Probe, Self::Dissector) {
+    fn probe(head: &[u8], datagram: bool, _hints: &Hints) -> (Probe, Self::Dissector) {
         let tcp = adu::probe(head, datagram);
         if matches!(tcp, Probe::Match(_)) || datagram {
             return (tcp, ModbusDissector::default());
@@ -98,10 +98,14 @@ impl Dissector for ModbusDissector {
     }
 
     #[inline]
-    fn read<'a>(&mut self, direction: Direction, pdu: &'a [u8]) -> Result<Option<Message<'a>>, ParseError> {
+    fn read<'a>(&'a mut self, direction: Direction, _time_ns: u64, pdu: &'a [u8]) -> Result<Message<'a>, ParseError> {
         self.set_lost(direction, false);
         let kind = adu::kind_of(direction);
-        if self.rtu { Message::read_rtu(kind, pdu) } else { Message::read_tcp(kind, pdu) }.map(Some)
+        if self.rtu { Message::read_rtu(kind, pdu) } else { Message::read_tcp(kind, pdu) }
+    }
+
+    fn turn(&mut self) {
+        std::mem::swap(&mut self.lost_to_server, &mut self.lost_to_client);
     }
 
     fn gap(&mut self, direction: Direction) {

@@ -1,9 +1,9 @@
 //! Tests of the Modbus reader, with octets written by hand from the standard.
 
-use super::codes::{self, FUNCTIONS};
+use super::codes::{self, ExceptionCode, FUNCTIONS};
 use super::rtu::crc;
 use super::{Body, Envelope, Message, Modbus, ModbusDissector};
-use crate::dissect::{Direction, Dissected, Dissector, Framing, Probe, Protocol, Sender, feed};
+use crate::dissect::{Direction, Dissected, Dissector, Framing, Hints, Probe, Protocol, Sender, feed};
 use crate::error::{ErrorKind, ParseError};
 use crate::message::{Describe, Kind, Operation, Point, PointValue, Refusal, Tally, Target, Value, Verb};
 
@@ -574,7 +574,10 @@ fn exceptions_are_refusals_and_count_twice() {
         (12, None),
     ] {
         with(Response, &[0x90, code], |message| {
-            assert_eq!(message.refusal(), Some(Refusal { code: code.into(), name }));
+            assert_eq!(
+                message.refusal(),
+                Some(Refusal { code: code.into(), name, reason: ExceptionCode(code).reason() })
+            );
             assert_eq!(tallies(message), [(1, "16".to_owned()), (2, format!("16:{code}"))]);
             assert_eq!(message.kind(), Response);
         });
@@ -593,11 +596,11 @@ fn exceptions_are_refusals_and_count_twice() {
 }
 
 fn bit(space: &'static str, address: u32, on: bool) -> Point {
-    Point { space, address, value: PointValue::Bit(on) }
+    Point::bare(space, address, PointValue::Bit(on))
 }
 
 fn word(space: &'static str, address: u32, value: u64) -> Point {
-    Point { space, address, value: PointValue::Unsigned(value) }
+    Point::bare(space, address, PointValue::Unsigned(value))
 }
 
 #[test]
@@ -730,7 +733,7 @@ fn the_header_is_held_to_the_standard() {
 
 fn messages(dissector: &mut ModbusDissector, direction: Direction, octets: &[u8]) -> (Vec<String>, usize, usize) {
     let (mut all, mut skipped) = (Vec::new(), 0);
-    let used = feed(dissector, direction, octets, |dissected| match dissected {
+    let used = feed(dissector, direction, 0, octets, |dissected| match dissected {
         Dissected::Message { message, octets } => all.push(format!("{octets:02x?} {message:?}")),
         Dissected::Malformed { error, .. } => all.push(error.to_string()),
         Dissected::Skipped { octets } => skipped += octets,
@@ -882,20 +885,20 @@ fn nothing_panics_however_octets_are_cut_or_changed() {
                 if octets.len().is_multiple_of(2) {
                     dissector.gap(direction);
                 }
-                let used = feed(&mut dissector, direction, octets, |dissected| {
+                let used = feed(&mut dissector, direction, 0, octets, |dissected| {
                     if let Dissected::Message { message, .. } = dissected {
                         look(&message);
                         count += 1;
                     }
                 });
                 assert!(used <= octets.len());
-                if let Ok(Some(message)) = dissector.read(direction, octets) {
+                if let Ok(message) = dissector.read(direction, 0, octets) {
                     look(&message);
                 }
             }
         }
-        Modbus::probe(octets, false);
-        Modbus::probe(octets, true);
+        Modbus::probe(octets, false, &Hints::default());
+        Modbus::probe(octets, true, &Hints::default());
     };
     for (_, pdu, _) in RIGHT {
         for octets in [adu(pdu), frame(UNIT, pdu)] {
@@ -941,7 +944,7 @@ fn rtu_frames_read_in_both_directions() {
         let mut dissector = ModbusDissector::rtu();
         let direction = direction_of(*kind);
         assert_eq!(dissector.frame(direction, &octets), Framing::Whole(octets.len()), "{pdu:02x?}");
-        let message = dissector.read(direction, &octets).unwrap().unwrap();
+        let message = dissector.read(direction, 0, &octets).unwrap();
         assert_eq!(message.fault(), None, "{pdu:02x?}");
         assert_eq!(message.unit_identifier, UNIT);
         let fields = fields_of(&message);
@@ -992,7 +995,7 @@ fn an_rtu_frame_with_a_wrong_checksum_is_skipped() {
 }
 
 fn probed(octets: &[u8]) -> (Probe, &'static str) {
-    let (probe, dissector) = Modbus::probe(octets, false);
+    let (probe, dissector) = Modbus::probe(octets, false, &Hints::default());
     (probe, dissector.dialect())
 }
 
@@ -1019,8 +1022,8 @@ fn adus_are_recognised_and_tell_who_sent_them() {
     let chain = [adu(&[6, 0, 1, 0, 9]), adu(&[3, 0, 0x6B, 0, 3])].concat();
     assert_eq!(probed(&chain).0, Probe::Match(Sender::Client));
     assert_eq!(probed(&chain[..chain.len() - 1]).0, Probe::Match(Sender::Either));
-    assert_eq!(Modbus::probe(&chain[..12], true).0, Probe::Match(Sender::Either));
-    assert_eq!(Modbus::probe(&chain[..13], true).0, Probe::NoMatch);
+    assert_eq!(Modbus::probe(&chain[..12], true, &Hints::default()).0, Probe::Match(Sender::Either));
+    assert_eq!(Modbus::probe(&chain[..13], true, &Hints::default()).0, Probe::NoMatch);
 }
 
 #[test]
@@ -1056,7 +1059,7 @@ fn rtu_frames_are_recognised_by_their_checksum() {
     let good = frame(1, &[3, 0, 0x6B, 0, 3]);
     assert_eq!(probed(&[&good[..], &good].concat()), (Probe::Match(Sender::Client), "rtu"));
     assert_eq!(probed(&[&good[..], &[0]].concat()).0, Probe::NoMatch);
-    assert_eq!(Modbus::probe(&good, true).0, Probe::NoMatch);
+    assert_eq!(Modbus::probe(&good, true, &Hints::default()).0, Probe::NoMatch);
     let mut bad = good.clone();
     bad[6] ^= 1;
     assert_eq!(probed(&bad).0, Probe::NoMatch);
@@ -1106,7 +1109,7 @@ fn other_protocols_are_not_modbus() {
     ];
     for octets in others {
         assert_eq!(probed(octets).0, Probe::NoMatch, "{octets:02x?}");
-        assert_eq!(Modbus::probe(octets, true).0, Probe::NoMatch, "{octets:02x?}");
+        assert_eq!(Modbus::probe(octets, true, &Hints::default()).0, Probe::NoMatch, "{octets:02x?}");
     }
     for len in 6..300 {
         assert_eq!(probed(&vec![0; len]).0, Probe::NoMatch, "{len} zeros");

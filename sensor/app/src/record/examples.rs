@@ -5,7 +5,7 @@ use std::sync::Arc;
 use yagura_core::counters::{Counters, ProtocolCounters};
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Operation, Point, PointValue, Refusal, Target, Verb};
+use yagura_parsers::message::{Operation, Point, PointValue, Reason, Refusal, Target, Verb};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
@@ -82,7 +82,7 @@ fn event(kind: EventKind) -> Event {
 }
 
 fn operation() -> OperationFact {
-    let point = Point { space: "holding_register", address: 40, value: PointValue::Unsigned(17) };
+    let point = Point::bare("holding_register", 40, PointValue::Unsigned(17));
     OperationFact {
         operation: Operation {
             verb: Verb::Write,
@@ -166,7 +166,7 @@ pub(super) fn events() -> Vec<Event> {
     };
     let mut answered = operation();
     answered.stage = Stage::Refused;
-    answered.refusal = Some(Refusal { code: 2, name: Some("illegal_data_address") });
+    answered.refusal = Some(Refusal { code: 2, name: Some("illegal_data_address"), reason: Reason::Address });
     answered.request = Some(frame(1041));
     answered.outside =
         Some(Outside { point: answered.points[0], min: 0.0, max: 9.5, learnt: false, line: Line { file: 0, line: 7 } });

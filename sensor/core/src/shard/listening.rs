@@ -87,13 +87,14 @@ impl Hand {
             return false;
         }
         let near = [flow.key.low.port, flow.key.high.port];
+        let hints = self.norm.hints(flow.key.low.address, flow.key.high.address);
         let Some(side) = flow.sides.get_mut(end) else { return false };
         let found = if side.pending.is_empty() {
-            identify(octets, datagram, &near)
+            identify(octets, datagram, &near, &hints)
         } else {
             side.pending.extend_from_slice(octets);
             self.streams_octets = self.streams_octets.saturating_add(octets.len());
-            identify(&side.pending, datagram, &near)
+            identify(&side.pending, datagram, &near, &hints)
         };
         match found {
             Identified::As(dissector, sender) => {

@@ -95,7 +95,7 @@ impl Hand {
         let way = usize::from(direction == Direction::ToClient);
         let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
         let mut reading = Reading { hand: self, heard, talk, read: 0, in_step };
-        let used = dissector.feed(direction, octets, &mut reading);
+        let used = dissector.feed(direction, at.time.0, octets, &mut reading);
         let read = reading.read;
         if let Some(messages) = flow.summary.messages.get_mut(way) {
             add(messages, read);
