@@ -198,7 +198,7 @@ impl Learner {
             let seen = self.operations.entry(key).or_default().entry(interval).or_default();
             match fact.stage {
                 Stage::Requested => {}
-                Stage::Answered | Stage::Unasked => seen.answered = true,
+                Stage::Answered | Stage::Unasked | Stage::Reported => seen.answered = true,
                 Stage::Refused => seen.refused = true,
             }
         }

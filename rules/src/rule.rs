@@ -198,6 +198,17 @@ impl Interest {
     /// `Tick`, `End`.
     pub const TICK: Self = Self(1 << 8);
 
+    /// `Notice`.
+    pub const NOTICE: Self = Self(1 << 9);
+    /// `Command`.
+    pub const COMMAND: Self = Self(1 << 10);
+    /// `Point`.
+    pub const POINT: Self = Self(1 << 11);
+    /// `Clock`.
+    pub const CLOCK: Self = Self(1 << 12);
+    /// `Rate`.
+    pub const RATE: Self = Self(1 << 13);
+
     /// Both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -212,6 +223,11 @@ impl Interest {
             K::Identified | K::Stranger(_) => Self::PROTOCOL,
             K::Operation(_) => Self::OPERATION,
             K::Malformed(_) => Self::MALFORMED,
+            K::Notice(_) => Self::NOTICE,
+            K::Command(_) => Self::COMMAND,
+            K::Point(_) => Self::POINT,
+            K::Clock(_) => Self::CLOCK,
+            K::Rate(_) => Self::RATE,
             K::Gap { .. } | K::StreamConflict { .. } | K::FragmentConflict { .. } => Self::STREAM,
             K::Sighting(_) => Self::SIGHTING,
             K::AssetSeen(_) | K::AddressConflict(_) => Self::ASSET,

@@ -101,7 +101,7 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
     let (text, severity) = match (fact.stage, done.verb) {
         // Its request was told, unless nobody saw it.
         (Stage::Refused, _) if fact.request.is_none() => (&REFUSED, Severity::High),
-        (Stage::Answered | Stage::Refused, _) => return None,
+        (Stage::Answered | Stage::Refused | Stage::Reported, _) => return None,
         (_, Verb::Restart) => (&RESTART, Severity::Critical),
         (_, Verb::Mode) => (&MODE, Severity::Critical),
         (_, _) if is_download(flow, done) => (&TRANSFER, Severity::Critical),

@@ -84,7 +84,7 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact, outside: &Outside) -> Option<Fi
             (&WRITTEN, format!("{at}/written"), severity)
         }
         // The answer echoes what was asked, and was told then.
-        (true, Stage::Answered | Stage::Refused) => return None,
+        (true, Stage::Answered | Stage::Refused | Stage::Reported) => return None,
         (false, _) => (&SHOWN, format!("{at}/shown"), Severity::Medium),
     };
     let params = vec![

@@ -104,7 +104,7 @@ impl WriteUnusual {
             Stage::Requested | Stage::Unasked => false,
             // Its request was told, unless nobody saw it.
             Stage::Refused if fact.request.is_none() => true,
-            Stage::Answered | Stage::Refused => return None,
+            Stage::Answered | Stage::Refused | Stage::Reported => return None,
         };
         let severity = match fact.verdict {
             Verdict::Unusual(..) if is_refused => Severity::Medium,

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::error::ParseError;
-use yagura_parsers::message::{Operation, Point, Refusal};
+use yagura_parsers::message::{Notice, Operation, Point, Refusal};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 
@@ -52,6 +52,16 @@ pub enum EventKind {
     Operation(Box<OperationFact>),
     /// A PDU breaks its standard.
     Malformed(Box<MalformedFact>),
+    /// A message shows something beside what it says: a session out of step, a device in trouble.
+    Notice(Box<NoticeFact>),
+    /// A command does not go the way of commands.
+    Command(Box<CommandFact>),
+    /// A point's value turned bad or good again, or is told no more.
+    Point(Box<PointFact>),
+    /// A device's clock, as a message tells or sets it, is far from the capture's.
+    Clock(ClockFact),
+    /// Much goes through a flow.
+    Rate(RateFact),
     /// Octets of a direction were never seen.
     Gap {
         /// Which way.
@@ -96,6 +106,8 @@ pub enum Stage {
     Refused,
     /// Answered, though the request was not seen.
     Unasked,
+    /// Told by the device: points that it reports, asked or not.
+    Reported,
 }
 
 /// One operation of one message. What is usual is told once a minute and flow; what is not, each time.
@@ -145,6 +157,114 @@ pub struct MalformedFact {
     pub error: ParseError,
     /// The message's fields as far as they were read.
     pub fields: Fields,
+}
+
+/// What a message shows beside what it says.
+#[derive(Debug, Clone)]
+pub struct NoticeFact {
+    /// Which way the message went.
+    pub direction: Direction,
+    /// What it shows.
+    pub notice: Notice,
+}
+
+/// How a command leaves the way of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommandFault {
+    /// Operated, and not selected before: where the protocol wants it, or where this point was always selected before.
+    NotSelected,
+    /// Operated with another value, or otherwise than it was selected.
+    Changed,
+    /// The device, which goes on speaking, never said that it does it.
+    Unconfirmed,
+    /// The device said that it does it, and never that it has done it, as it did for others.
+    Unterminated,
+}
+
+impl CommandFault {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotSelected => "not_selected",
+            Self::Changed => "changed",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Unterminated => "unterminated",
+        }
+    }
+}
+
+/// A command that does not go the way of commands.
+#[derive(Debug, Clone)]
+pub struct CommandFact {
+    /// What is wrong.
+    pub fault: CommandFault,
+    /// What is commanded.
+    pub operation: Operation,
+    /// The frame of the command: of the select where the fault is that it was changed.
+    pub asked: FrameRef,
+    /// Values of the message at which the fault shows, or of the command that waits.
+    pub points: Box<[Point]>,
+    /// Values of the select that was changed.
+    pub before: Box<[Point]>,
+    /// Fields of the message at which the fault shows; empty where time shows it.
+    pub fields: Fields,
+}
+
+/// What became of a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointChange {
+    /// Its value was good, and the device now says that it is not.
+    TurnedBad,
+    /// The device says that it is good again.
+    TurnedGood,
+    /// It was told regularly, and is told no more, though its neighbours are.
+    Stale {
+        /// When it was told last.
+        since: Timestamp,
+        /// How often it was told, in ns.
+        period_ns: u64,
+    },
+    /// It is told again.
+    Fresh,
+}
+
+/// A point's value turned bad or good again, or is told no more.
+#[derive(Debug, Clone)]
+pub struct PointFact {
+    /// The address behind the endpoint.
+    pub unit: u16,
+    /// The point, with its latest value.
+    pub point: Point,
+    /// What became of it.
+    pub change: PointChange,
+}
+
+/// A device's clock, as a message tells or sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockFact {
+    /// The address behind the endpoint.
+    pub unit: u16,
+    /// The clock, in ms since 1970-01-01T00:00:00 of its zone.
+    pub clock_ms: u64,
+    /// So much it is ahead of the capture's clock, in ms; negative where it is behind.
+    pub ahead_ms: i64,
+    /// Whether it is set by the message; else a value is told with that time.
+    pub sets: bool,
+}
+
+/// What went through a flow within ten seconds of packet time so far. Told each time that one of the numbers has doubled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateFact {
+    /// Since when it is counted.
+    pub since: Timestamp,
+    /// Frames to the server, and to the client.
+    pub frames: [u64; 2],
+    /// Requests.
+    pub requests: u64,
+    /// Requests that were answered.
+    pub answers: u64,
+    /// Messages that nobody asked for.
+    pub unsolicited: u64,
 }
 
 /// Named fields of a message, owned.

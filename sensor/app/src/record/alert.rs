@@ -544,6 +544,11 @@ pub fn what(kind: &EventKind) -> &'static str {
         EventKind::Stranger(_) => "stranger",
         EventKind::Operation(_) => "operation",
         EventKind::Malformed(_) => "malformed",
+        EventKind::Notice(_) => "notice",
+        EventKind::Command(_) => "command",
+        EventKind::Point(_) => "point",
+        EventKind::Clock(_) => "clock",
+        EventKind::Rate(_) => "rate",
         EventKind::Gap { .. } => "gap",
         EventKind::StreamConflict { .. } => "stream_conflict",
         EventKind::FragmentConflict { .. } => "fragment_conflict",
@@ -571,6 +576,7 @@ pub fn stage_name(stage: Stage) -> &'static str {
         Stage::Answered => "answered",
         Stage::Refused => "refused",
         Stage::Unasked => "unasked",
+        Stage::Reported => "reported",
     }
 }
 

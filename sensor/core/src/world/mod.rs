@@ -103,7 +103,7 @@ impl World {
                     self.inventory.plays(client, Role::Engineering, id.name(), event.origin);
                 }
             }
-            Stage::Answered | Stage::Refused | Stage::Unasked => {
+            Stage::Answered | Stage::Refused | Stage::Unasked | Stage::Reported => {
                 self.inventory.plays(server, Role::Server, id.name(), event.origin);
                 // Gateways answer for units that are not there, with an exception of their own.
                 if fact.stage != Stage::Refused {
