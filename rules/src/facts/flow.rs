@@ -88,6 +88,12 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Takes the client for the server, and the server for the client.
+    pub fn turn(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        std::mem::swap(&mut self.client_mac, &mut self.server_mac);
+    }
+
     /// Whether it is addressed to all or many: a multicast or broadcast address, or a subnet's broadcast, as the MAC
     /// address tells. Such a flow is no conversation.
     pub fn is_to_group(&self) -> bool {

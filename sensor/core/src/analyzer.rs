@@ -6,6 +6,7 @@ use crate::dispatch::{Dispatcher, Octets, Receiver, Routed, SHARDS};
 use crate::draft::Draft;
 use crate::frame::FrameBatch;
 use crate::limits::Limits;
+use crate::points::PointRecord;
 use crate::shard::Shard;
 use crate::trace::Trace;
 use std::collections::BTreeMap;
@@ -148,6 +149,8 @@ pub struct Report {
     pub assets: BTreeMap<AssetKey, Asset>,
     /// What was learnt, where it was asked for.
     pub learnt: Option<Baseline>,
+    /// The points of the process, in the order of server, protocol, unit, space and address.
+    pub points: Vec<PointRecord>,
     /// The way of the frame that was watched.
     pub trace: Option<Trace>,
 }
@@ -156,11 +159,13 @@ impl Report {
     /// What the parts know at their end.
     pub fn new<'a>(dispatcher: &Dispatcher, shards: impl IntoIterator<Item = &'a Shard>, desk: Desk) -> Self {
         let mut counters = Counters::default();
+        let mut points = BTreeMap::new();
         dispatcher.report(&mut counters);
         for shard in shards {
             shard.report(&mut counters);
+            shard.points(&mut points);
         }
         let (assets, learnt) = desk.into_report(&mut counters);
-        Self { counters, assets, learnt, trace: None }
+        Self { counters, assets, learnt, points: points.into_values().collect(), trace: None }
     }
 }

@@ -15,6 +15,8 @@
 //! | [`flow`] | the life of one conversation, and the table of all |
 //! | [`stream`] | TCP segments into order |
 //! | [`speech`] | what a flow speaks, its open requests, what is settled |
+//! | [`commands`] | commands on their way from select to termination |
+//! | [`points`] | what the process is seen to do |
 //! | [`draft`] | an event on its way into the one order |
 //! | [`desk`] | the events of all shards in one order, and judged |
 //! | [`world`] | the devices, and how we know |
@@ -48,6 +50,7 @@
 
 pub mod analyzer;
 pub mod clock;
+pub mod commands;
 pub mod counters;
 pub mod defrag;
 pub mod desk;
@@ -57,6 +60,7 @@ pub mod duplicates;
 pub mod flow;
 pub mod frame;
 pub mod limits;
+pub mod points;
 pub mod shard;
 pub mod speech;
 pub mod stream;

@@ -43,6 +43,10 @@ pub struct Limits {
     pub outstanding_ns: u64,
     /// Operations of a flow that are known to be usual, settled without the judge; 0 turns the fast path off.
     pub settled_max: usize,
+    /// Points of the process that are kept: values, ranges, writers.
+    pub points_max: usize,
+    /// Commands whose answers are awaited, of all flows together.
+    pub commands_max: usize,
     /// Assets found on the wire; those that the site file approves are not counted.
     pub assets_max: usize,
     /// Names, and claims of each kind, of one asset.
@@ -78,6 +82,8 @@ impl Default for Limits {
             outstanding_max: 64,
             outstanding_ns: 10_000_000_000,
             settled_max: 64,
+            points_max: 131_072,
+            commands_max: 16_384,
             assets_max: 16_384,
             asset_claims_max: 16,
             ports_max: 1_024,

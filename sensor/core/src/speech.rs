@@ -1,5 +1,7 @@
 //! `Speech`: what a flow speaks: its dissector, its open requests, and what the judge was told.
 
+use crate::commands::Commands;
+use crate::points::Cursor;
 use std::collections::VecDeque;
 use yagura_parsers::message::{Operation, Target, Verb};
 use yagura_parsers::protocols::AnyDissector;
@@ -23,6 +25,26 @@ pub struct Talk {
     pub told: Settled,
     /// The flow's ends in the norm.
     pub pair: PairNorm,
+    /// Commands on their way; empty for nearly all flows.
+    pub commands: Option<Box<Commands>>,
+    /// The point that is told next, most likely.
+    pub cursor: Cursor,
+    /// The minute in which a clock that is far off was told last.
+    pub clock_minute: u64,
+}
+
+impl Talk {
+    /// Nothing was said yet.
+    pub fn new(pair: PairNorm) -> Self {
+        Self {
+            open: OpenRequests::default(),
+            told: Settled::default(),
+            pair,
+            commands: None,
+            cursor: Cursor::default(),
+            clock_minute: u64::MAX,
+        }
+    }
 }
 
 /// A request that waits for its response.

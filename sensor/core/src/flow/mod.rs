@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
+use yagura_rules::facts::event::RateFact;
 use yagura_rules::facts::flow::{Endpoint, Flow, FlowSummary, Transport};
 use yagura_rules::facts::time::Timestamp;
 
@@ -87,6 +88,54 @@ pub enum Class {
     Closed,
 }
 
+/// What went through a flow since a moment at most ten seconds ago.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rate {
+    /// Since when, in ns.
+    pub since: u64,
+    /// Frames to the server, and to the client.
+    pub frames: [u32; 2],
+    /// Requests.
+    pub requests: u32,
+    /// Requests that were answered.
+    pub answers: u32,
+    /// Messages that nobody asked for.
+    pub unsolicited: u32,
+}
+
+impl Rate {
+    /// So long is counted, in ns.
+    const WINDOW: u64 = 10_000_000_000;
+    /// Less than that is not worth a word.
+    const FIRST_TOLD: u32 = 64;
+
+    /// Begins anew where the window is over.
+    #[inline]
+    pub fn at(&mut self, now: Timestamp) {
+        if now.0.saturating_sub(self.since) >= Self::WINDOW {
+            *self = Self { since: now.0, ..Self::default() };
+        }
+    }
+
+    /// Counts one more. Answers whether the number has doubled since it was told last.
+    #[inline]
+    pub fn add(counter: &mut u32) -> bool {
+        *counter = counter.saturating_add(1);
+        *counter >= Self::FIRST_TOLD && counter.is_power_of_two()
+    }
+
+    /// As an event tells it.
+    pub fn fact(&self) -> RateFact {
+        RateFact {
+            since: Timestamp(self.since),
+            frames: self.frames.map(u64::from),
+            requests: self.requests.into(),
+            answers: self.answers.into(),
+            unsolicited: self.unsolicited.into(),
+        }
+    }
+}
+
 /// What a shard keeps of a flow.
 pub struct FlowState {
     /// The key.
@@ -109,6 +158,8 @@ pub struct FlowState {
     pub closed: bool,
     /// Whether octets are missing from it: then what cannot be told may be the fault of what was not seen.
     pub damaged: bool,
+    /// What goes through it.
+    pub rate: Rate,
     /// Segments whose start was shown to the protocols.
     pub probes: u32,
     /// Payload octets that nobody has read.
@@ -137,6 +188,7 @@ impl FlowState {
             answered: false,
             closed: false,
             damaged: false,
+            rate: Rate::default(),
             probes: 0,
             undecoded: 0,
             speech: None,

@@ -3,6 +3,7 @@
 use crate::counters::Counters;
 use crate::draft::{Draft, phase};
 use crate::limits::Limits;
+use crate::points::Points;
 use crate::trace::Note;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{Event, EventId, EventKind, FrameRef};
-use yagura_rules::facts::flow::Flow;
+use yagura_rules::facts::flow::{Flow, FlowId};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::Norm;
 
@@ -88,6 +89,12 @@ pub(super) struct Hand {
     pub(super) unsaid: (u64, u32),
     /// The minute that the latest frame is of, and the nanosecond that the next one begins at.
     pub(super) minute: (u64, u64),
+    /// The flow that is looked at: its index in the table.
+    pub(super) current: u32,
+    /// When commands are to be answered, and of which flow; in the order of time.
+    pub(super) awaited: BTreeSet<(Timestamp, u32, FlowId)>,
+    pub(super) awaited_max: usize,
+    pub(super) points: Points,
     pub(super) retransmissions: u64,
     pub(super) gaps: u64,
     pub(super) gap_octets: u64,

@@ -3,7 +3,7 @@
 use super::direction;
 use super::hand::{At, Hand, add, length};
 use crate::flow::FlowState;
-use crate::speech::{OpenRequests, Settled, Speech, Talk};
+use crate::speech::{Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::Sender;
@@ -101,8 +101,7 @@ impl Hand {
                 let id = dissector.id();
                 let dialect = dissector.dialect();
                 let pair = self.identified(flow, at, from_low, id, dialect, sender);
-                let talk = Talk { open: OpenRequests::default(), told: Settled::default(), pair };
-                flow.speech = Some(Box::new(Speech { dissector, talk }));
+                flow.speech = Some(Box::new(Speech { dissector, talk: Talk::new(pair) }));
                 // What the other end said before, and nobody could tell by itself, is plain now.
                 let other = flow.sides.get_mut(1_usize.wrapping_sub(end)).map(|side| std::mem::take(&mut side.pending));
                 self.read_waiting(flow, at, !from_low, other.unwrap_or_default());
@@ -181,8 +180,7 @@ impl Hand {
         if let Some(sender_is_client) = sender_is_client {
             let turn = (flow.low_is_client == from_low) != sender_is_client;
             if turn {
-                std::mem::swap(&mut facts.client, &mut facts.server);
-                std::mem::swap(&mut facts.client_mac, &mut facts.server_mac);
+                facts.turn();
                 flow.low_is_client = !flow.low_is_client;
                 flow.summary.frames.reverse();
                 flow.summary.octets.reverse();

@@ -10,8 +10,9 @@ use crate::counters::Counters;
 use crate::dispatch::Routed;
 use crate::draft::{Draft, phase};
 use crate::flow::table::FlowTable;
-use crate::flow::{Class, FlowKey, FlowState};
+use crate::flow::{Class, FlowKey, FlowState, Rate};
 use crate::limits::Limits;
+use crate::points::{PointRecord, Points, SpaceKey};
 use crate::stream::ahead;
 use crate::trace::Note;
 use hand::{At, Hand, Tallies, add, length};
@@ -67,6 +68,10 @@ impl Shard {
                 settled: 0,
                 unsaid: (0, 0),
                 minute: (0, 0),
+                current: 0,
+                awaited: BTreeSet::new(),
+                awaited_max: part(limits.commands_max),
+                points: Points::new(part(limits.points_max), seed),
                 retransmissions: 0,
                 gaps: 0,
                 gap_octets: 0,
@@ -168,6 +173,15 @@ impl Shard {
             add(octets, length(payload));
         }
         flow.summary.last = flow.summary.last.max(at.time);
+        flow.rate.at(at.now);
+        if flow.class == Class::Other
+            && let Some(frames) = flow.rate.frames.get_mut(way)
+            && Rate::add(frames)
+        {
+            let fact = flow.rate.fact();
+            self.hand.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Rate(fact));
+        }
+        self.hand.current = index;
         flow.damaged |= packet.anomalies.has(Anomalies::TRUNCATED);
         self.hand.speaker(flow, at, packet, from_low);
         if self.hand.is_watched(at) {
@@ -318,7 +332,35 @@ impl Shard {
                 self.close(index, at);
             }
         }
+        self.overdue(at);
+        let mut stale = Vec::new();
+        self.hand.points.stale(now, |flow, fact| stale.push((Arc::clone(flow), fact)));
+        for (flow, fact) in stale {
+            self.hand.emit(at, Some(flow), EventKind::Point(Box::new(fact)));
+        }
         self.hand.tell_limits(at);
+    }
+
+    /// Commands that waited too long for their answer.
+    fn overdue(&mut self, at: At) {
+        while let Some((due, index, id)) = self.hand.awaited.first().copied()
+            && due <= at.now
+        {
+            self.hand.awaited.pop_first();
+            let Some(flow) = self.flows.get_mut(index).filter(|flow| flow.facts.id == id) else { continue };
+            let [_, heard] = flow.summary.frames;
+            let Some(talk) = flow.speech.as_mut().map(|speech| &mut speech.talk) else { continue };
+            let Some(commands) = talk.commands.as_mut() else { continue };
+            let found = commands.overdue(at.now, heard);
+            if commands.is_empty() {
+                talk.commands = None;
+            }
+            // What is missing may have been in what was lost.
+            if !flow.damaged {
+                let facts = Arc::clone(&flow.facts);
+                self.hand.commands_overdue(at, &facts, found);
+            }
+        }
     }
 
     /// There are no more frames: closes every flow.
@@ -332,6 +374,11 @@ impl Shard {
         self.hand.tell_limits(at);
     }
 
+    /// Adds what is known of the process's points.
+    pub fn points(&self, out: &mut BTreeMap<(SpaceKey, u32), PointRecord>) {
+        self.hand.points.report(out);
+    }
+
     /// Adds what was counted.
     pub fn report(&self, counters: &mut Counters) {
         let hand = &self.hand;
@@ -343,6 +390,8 @@ impl Shard {
         add(&mut counters.gap_octets, hand.gap_octets);
         add(&mut counters.retransmissions, hand.retransmissions);
         add(&mut counters.settled, hand.settled);
+        add(&mut counters.points, hand.points.kept());
+        add(&mut counters.points_unkept, hand.points.unkept);
         for (key, n) in &hand.counters.undecoded_octets {
             add(counters.undecoded_octets.entry(*key).or_default(), *n);
         }

@@ -1,24 +1,33 @@
 //! Messages to events: pairing, verdicts, and what needs no judge.
 
 use super::hand::{At, Hand, add};
-use crate::flow::FlowState;
+use crate::commands::Command;
+use crate::flow::{FlowState, Rate};
+use crate::points::Teller;
 use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
-use yagura_parsers::dissect::{Direction, Listener};
+use yagura_parsers::dissect::{Direction, Listener, Sender};
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Describe, Kind, Operation, Point, Value, Verb};
+use yagura_parsers::message::{Control, Describe, Kind, Operation, Point, Step, Value, Verb};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
-    EventKind, FieldValue, Fields, FrameRef, MalformedFact, OperationFact, Outside, Stage,
+    ClockFact, CommandFact, CommandFault, EventKind, FieldValue, Fields, FrameRef, MalformedFact, NoticeFact,
+    OperationFact, Outside, PointFact, Stage,
 };
-use yagura_rules::facts::flow::Flow;
+use yagura_rules::facts::flow::{Flow, Oriented};
+use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::Verdict;
 
 /// Values of one message that evidence keeps.
 const POINTS_MAX: usize = 125;
 /// Octets of one field that evidence keeps.
 const FIELD_MAX: usize = 256;
+
+/// A clock that is less than so far from the capture's is right enough, in ms.
+const CLOCK_NEAR: u64 = 5_000;
+/// A command is answered within so long, or looked at again, in ns.
+const ANSWERED_NS: [u64; 2] = [30_000_000_000, 300_000_000_000];
 
 /// Where a message was heard.
 #[derive(Clone, Copy)]
@@ -27,6 +36,8 @@ struct Heard<'a> {
     at: At,
     direction: Direction,
     id: ProtocolId,
+    /// Frames that the server has sent.
+    answered: u64,
 }
 
 /// Where an operation stands, and what else is known of it.
@@ -46,34 +57,83 @@ impl Standing {
 /// The hand at the reading of one flow.
 struct Reading<'a> {
     hand: &'a mut Hand,
-    heard: Heard<'a>,
+    facts: &'a mut Arc<Flow>,
+    at: At,
+    direction: Direction,
+    id: ProtocolId,
     talk: &'a mut Talk,
+    rate: &'a mut Rate,
+    answered: u64,
     read: u64,
+    /// A message has shown that client and server were taken for each other.
+    turned: bool,
+    /// A number of the flow's rate has doubled.
+    busy: bool,
     /// Nothing was lost before: octets that belong to no PDU are the sender's doing.
     in_step: bool,
 }
 
+impl Reading<'_> {
+    /// A message says who sent it, which nobody knew for sure.
+    #[cold]
+    fn orient(&mut self, sender: Sender) {
+        let is_to_server = self.direction == Direction::ToServer;
+        let turn = is_to_server != (sender == Sender::Client);
+        let before = self.facts.oriented;
+        let mut facts = Flow::clone(self.facts);
+        facts.oriented = Oriented::Meaning;
+        if turn {
+            facts.turn();
+            self.turned = true;
+            self.direction = self.direction.reverse();
+        }
+        *self.facts = Arc::new(facts);
+        if turn || before == Oriented::Guess {
+            self.talk.pair = self.hand.norm.pair(self.facts);
+            self.hand.emit(self.at, Some(Arc::clone(self.facts)), EventKind::Identified);
+        }
+    }
+}
+
 impl Listener for Reading<'_> {
     #[inline]
-    fn message<M: Describe>(&mut self, message: &M, _octets: &[u8]) {
+    fn message<M: Describe>(&mut self, message: &M, octets: &[u8]) {
         add(&mut self.read, 1);
-        self.hand.message(self.heard, self.talk, message);
+        if self.facts.oriented < Oriented::Meaning {
+            let sender = message.sender();
+            if sender != Sender::Either {
+                self.orient(sender);
+            }
+        }
+        self.busy |= match message.kind() {
+            Kind::Request => Rate::add(&mut self.rate.requests),
+            Kind::Response => Rate::add(&mut self.rate.answers),
+            Kind::Unsolicited => Rate::add(&mut self.rate.unsolicited),
+        };
+        self.hand.points.heard(octets.len());
+        let Self { hand, facts, at, direction, id, talk, answered, .. } = self;
+        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+        hand.message(heard, talk, message);
     }
 
     fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
         add(&mut self.read, 1);
-        self.hand.count(self.heard.id, |tallies| add(&mut tallies.messages, 1));
-        self.hand.malformed(self.heard, error, Box::default());
+        self.hand.count(self.id, |tallies| add(&mut tallies.messages, 1));
+        let Self { hand, facts, at, direction, id, answered, .. } = self;
+        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+        hand.malformed(heard, error, Box::default());
     }
 
     fn skipped(&mut self, octets: usize) {
         self.hand.anomaly("resynchronised");
-        self.hand.count(self.heard.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
+        self.hand.count(self.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
         if self.in_step {
             let len = u32::try_from(octets).unwrap_or(u32::MAX);
             let kind = ErrorKind::LengthMismatch { claimed: 0, actual: len };
             let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
-            self.hand.malformed(self.heard, error, Box::default());
+            let Self { hand, facts, at, direction, id, answered, .. } = self;
+            let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+            hand.malformed(heard, error, Box::default());
         }
     }
 }
@@ -91,14 +151,40 @@ impl Hand {
     ) -> usize {
         let id = speech.dissector.id();
         let Speech { dissector, talk } = speech;
-        let heard = Heard { facts: &flow.facts, at, direction, id };
         let way = usize::from(direction == Direction::ToClient);
         let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
-        let mut reading = Reading { hand: self, heard, talk, read: 0, in_step };
+        let [_, answered] = flow.summary.frames;
+        let (facts, rate) = (&mut flow.facts, &mut flow.rate);
+        let mut reading = Reading {
+            hand: self,
+            facts,
+            at,
+            direction,
+            id,
+            talk,
+            rate,
+            answered,
+            read: 0,
+            turned: false,
+            busy: false,
+            in_step,
+        };
         let used = dissector.feed(direction, at.time.0, octets, &mut reading);
-        let read = reading.read;
+        let Reading { read, turned, busy, .. } = reading;
         if let Some(messages) = flow.summary.messages.get_mut(way) {
             add(messages, read);
+        }
+        if turned {
+            flow.low_is_client = !flow.low_is_client;
+            flow.summary.frames.reverse();
+            flow.summary.octets.reverse();
+            flow.summary.messages.reverse();
+            flow.rate.frames.reverse();
+            dissector.turn();
+        }
+        if busy {
+            let fact = flow.rate.fact();
+            self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Rate(fact));
         }
         used
     }
@@ -118,9 +204,122 @@ impl Hand {
         } else if self.is_watched(heard.at) {
             self.notes.push(Note::Message { protocol: heard.id.name(), fields: fields(message), fault: None });
         }
-        match message.kind() {
-            Kind::Request | Kind::Unsolicited => self.request(heard, talk, message),
+        message.notices(&mut |notice| {
+            let fact = NoticeFact { direction: heard.direction, notice };
+            self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Notice(Box::new(fact)));
+        });
+        let asked = match message.kind() {
+            Kind::Request | Kind::Unsolicited => {
+                self.request(heard, talk, message);
+                None
+            }
             Kind::Response => self.response(heard, talk, message),
+        };
+        if let Some(control) = message.control() {
+            self.command(heard, talk, message, &control);
+        }
+        self.points(heard, talk, message, asked);
+    }
+
+    /// Keeps the values that a message tells or writes.
+    #[inline]
+    fn points(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe, asked: Option<Operation>) {
+        let teller = Teller {
+            flow: heard.facts,
+            protocol: heard.id,
+            unit: message.unit(),
+            time: heard.at.time,
+            origin: heard.at.origin,
+        };
+        let mut latest = None;
+        if message.kind() == Kind::Request {
+            message.points(None, &mut |point| self.points.written(&teller, &point));
+        } else {
+            message.points(asked, &mut |point| {
+                latest = latest.max(point.time);
+                if let Some(change) = self.points.told(&mut talk.cursor, &teller, &point) {
+                    let fact = PointFact { unit: teller.unit, point, change };
+                    self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Point(Box::new(fact)));
+                }
+            });
+        }
+        if let Some(clock) = message.clock() {
+            self.clock(heard, talk, teller.unit, clock, true);
+        } else if let Some(clock) = latest {
+            self.clock(heard, talk, teller.unit, clock, false);
+        }
+    }
+
+    /// Tells of a clock that is far from the capture's, once a minute and flow.
+    fn clock(&mut self, heard: Heard<'_>, talk: &mut Talk, unit: u16, clock_ms: u64, sets: bool) {
+        let now_ms = heard.at.time.0.checked_div(1_000_000).unwrap_or(0);
+        let minute = self.minute(heard.at.now);
+        if clock_ms.abs_diff(now_ms) <= CLOCK_NEAR || (talk.clock_minute == minute && !sets) {
+            return;
+        }
+        talk.clock_minute = minute;
+        let ahead = i128::from(clock_ms).saturating_sub(i128::from(now_ms));
+        let ahead_ms = i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX });
+        let fact = ClockFact { unit, clock_ms, ahead_ms, sets };
+        self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Clock(fact));
+    }
+
+    /// Follows a command from its select to its end.
+    fn command(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe, control: &Control) {
+        let is_asked = matches!(control.step, Step::Select | Step::Operate | Step::Execute);
+        if talk.commands.is_none() && !is_asked && control.step != Step::Terminated {
+            return;
+        }
+        let mut operation = None;
+        message.operations(&mut |done| {
+            operation.get_or_insert(done);
+        });
+        let Some(operation) = operation else { return };
+        let command = Command {
+            operation,
+            points: if is_asked { points(message) } else { Box::default() },
+            origin: heard.at.origin,
+            time: heard.at.time,
+            heard: heard.answered,
+            awaits: message.pairing().is_some(),
+        };
+        let commands = talk.commands.get_or_insert_default();
+        let now = command.points.clone();
+        let wrong = commands.step(control, command);
+        if is_asked && control.step != Step::Select {
+            for after in ANSWERED_NS {
+                if self.awaited.len() >= self.awaited_max {
+                    self.awaited.pop_first();
+                    self.limit("commands_max");
+                }
+                let due = Timestamp(heard.at.now.0.saturating_add(after));
+                self.awaited.insert((due, self.current, heard.facts.id));
+            }
+        }
+        let Some((fault, before)) = wrong else { return };
+        let fact = CommandFact {
+            fault,
+            operation,
+            asked: before.as_ref().map_or(heard.at.origin, |select| select.origin),
+            points: now,
+            before: before.map(|select| select.points).unwrap_or_default(),
+            fields: fields(message),
+        };
+        self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Command(Box::new(fact)));
+    }
+
+    /// Tells of commands that were not answered in time.
+    pub(super) fn commands_overdue(&mut self, at: At, flow: &Arc<Flow>, found: Vec<(CommandFault, Command)>) {
+        for (fault, command) in found {
+            let fact = CommandFact {
+                fault,
+                operation: command.operation,
+                asked: command.origin,
+                points: command.points,
+                before: Box::default(),
+                fields: Box::default(),
+            };
+            self.emit(at, Some(Arc::clone(flow)), EventKind::Command(Box::new(fact)));
         }
     }
 
@@ -129,7 +328,8 @@ impl Hand {
         let mut asked = None;
         let mut told = false;
         message.operations(&mut |operation| {
-            let tell = self.operation(heard, talk, message, operation, Stage::Requested);
+            let stage = if operation.verb == Verb::Report { Stage::Reported } else { Stage::Requested };
+            let tell = self.operation(heard, talk, message, operation, stage);
             asked.get_or_insert(operation);
             told |= tell;
         });
@@ -141,22 +341,24 @@ impl Hand {
         }
     }
 
+    /// Reads a response. Answers what was asked, where that was seen.
     #[inline]
-    fn response(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
+    fn response(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) -> Option<Operation> {
         let refused = message.refusal().is_some();
         let Some(request) = message.pairing().and_then(|key| talk.open.take(key)) else {
             let stage = if refused { Stage::Refused } else { Stage::Unasked };
             message.operations(&mut |operation| {
+                let stage = if operation.verb == Verb::Report { Stage::Reported } else { stage };
                 self.operation(heard, talk, message, operation, stage);
             });
-            return;
+            return None;
         };
-        let Some(operation) = request.asked else { return };
+        let operation = request.asked?;
         let answered = Standing { request: Some(request.origin), ..Standing::at(Stage::Answered) };
         if refused {
             let verdict = self.norm.operation(talk.pair, heard.id, &operation);
             self.tell(heard, message, operation, verdict, Standing { stage: Stage::Refused, ..answered });
-            return;
+            return Some(operation);
         }
         let outside = if operation.verb == Verb::Read && self.norm.watches_reads(talk.pair) {
             self.outside(talk, operation, message, false)
@@ -169,6 +371,11 @@ impl Hand {
         } else {
             self.settle(heard.at);
         }
+        message.operations(&mut |reported| {
+            if reported.verb == Verb::Report {
+                self.operation(heard, talk, message, reported, Stage::Reported);
+            }
+        });
         if operation.verb == Verb::Identify {
             let mut claims = Vec::new();
             message.identity(&mut |claim| claims.push((claim.key, Box::from(claim.text))));
@@ -177,6 +384,7 @@ impl Hand {
                 self.sight(heard.at, scope, heard.id.name(), server_mac, Some(server.address), Some(claim));
             }
         }
+        Some(operation)
     }
 
     /// Judges one operation as far as the norm goes. Answers whether the judge was told.
@@ -195,12 +403,17 @@ impl Hand {
         let verdict = self.norm.operation(talk.pair, heard.id, &operation);
         let outside = if written && self.norm.watches_values(talk.pair) {
             self.outside(talk, operation, message, true)
+        } else if stage == Stage::Reported && self.norm.watches_reads(talk.pair) {
+            self.outside(talk, operation, message, false)
         } else {
             None
         };
         // What nobody needs to hear of again; while learning, every address and every value written counts.
-        let harmless =
-            !refused && outside.is_none() && is_told_once(verdict, operation.verb) && !(self.learn && written);
+        let harmless = !refused
+            && outside.is_none()
+            && is_told_once(verdict, operation.verb)
+            && !(self.learn && written)
+            && !message.is_told_each_time();
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
         let settled = harmless && talk.told.is_settled(&kind, minute);
         if self.is_watched(heard.at) {
@@ -240,14 +453,7 @@ impl Hand {
         let Standing { stage, request, outside } = standing;
         let cited = outside.is_some() || stage == Stage::Refused || is_cited(verdict, operation.verb);
         let asked = matches!(stage, Stage::Requested | Stage::Unasked);
-        let mut points: Vec<Point> = Vec::new();
-        if operation.verb.changes_process() && asked && (cited || self.learn) {
-            message.points(None, &mut |point| {
-                if points.len() < POINTS_MAX {
-                    points.push(point);
-                }
-            });
-        }
+        let is_shown = asked && (cited || (self.learn && operation.verb.changes_process()));
         let fact = OperationFact {
             operation,
             stage,
@@ -256,7 +462,7 @@ impl Hand {
             direction: heard.direction,
             request,
             outside,
-            points: points.into(),
+            points: if is_shown { points(message) } else { Box::default() },
             fields: if cited { fields(message) } else { Box::default() },
         };
         self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Operation(Box::new(fact)));
@@ -290,6 +496,17 @@ fn is_cited(verdict: Verdict, verb: Verb) -> bool {
         Verdict::Unknown => verb.changes_process() || verb.is_dangerous(),
         Verdict::Forbidden(_) | Verdict::Unusual(..) => true,
     }
+}
+
+/// Values of a message, owned: the first of them.
+fn points(message: &impl Describe) -> Box<[Point]> {
+    let mut points = Vec::new();
+    message.points(None, &mut |point| {
+        if points.len() < POINTS_MAX {
+            points.push(point);
+        }
+    });
+    points.into()
 }
 
 /// A message's fields, owned; long ones cut.
