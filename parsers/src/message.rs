@@ -290,6 +290,53 @@ impl Point {
     }
 }
 
+/// How values stand in octets that hold nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Packing {
+    /// One bit each, least significant bit of the first octet first.
+    Bits,
+    /// Two octets each, most significant first.
+    Words,
+}
+
+/// Values of neighbouring points, without quality or time, as they stand on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// The data space, as in [`Target`].
+    pub space: &'static str,
+    /// The first address.
+    pub first: u32,
+    /// How many points; the octets hold as many at least.
+    pub count: u32,
+    /// How they stand in the octets.
+    pub packing: Packing,
+    /// The octets.
+    pub octets: &'a [u8],
+}
+
+impl Run<'_> {
+    /// Tells each point.
+    pub fn points(&self, visit: &mut dyn FnMut(Point)) {
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let addresses = (0..self.count).map(|n| self.first.saturating_add(n));
+        match self.packing {
+            Packing::Bits => {
+                let bits = self.octets.iter().flat_map(|octet| (0..8_u32).map(move |bit| octet >> bit & 1 == 1));
+                for (address, bit) in addresses.zip(bits.take(count)) {
+                    visit(Point::bare(self.space, address, PointValue::Bit(bit)));
+                }
+            }
+            Packing::Words => {
+                let words = self.octets.chunks_exact(2).filter_map(|word| word.first_chunk().copied());
+                for (address, word) in addresses.zip(words) {
+                    let value = PointValue::Unsigned(u16::from_be_bytes(word).into());
+                    visit(Point::bare(self.space, address, value));
+                }
+            }
+        }
+    }
+}
+
 /// A step of a command that takes several messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -432,6 +479,10 @@ pub trait Describe {
     /// Values written by a request; or reported by a response (whose request, where it was seen, asked for `asked`) or
     /// unsolicited. An answer that only repeats a command reports none.
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point));
+    /// The same values as octets, where they are neighbours and nothing but values.
+    fn run(&self, _asked: Option<Operation>) -> Option<Run<'_>> {
+        None
+    }
     /// What it adds to the statistics, one call a counter.
     fn tally(&self, visit: &mut impl FnMut(Tally));
     /// What is wrong with a message that can be named though it breaks its standard.

@@ -68,8 +68,6 @@ pub struct Counters {
     pub events: u64,
     /// Operations settled without the judge.
     pub settled: u64,
-    /// Points of the process that are kept, by each client that is told them.
-    pub points: u64,
     /// Values told of points for which there was no room yet.
     pub points_unkept: u64,
     /// Alerts by severity.

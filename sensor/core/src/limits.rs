@@ -43,8 +43,8 @@ pub struct Limits {
     pub outstanding_ns: u64,
     /// Operations of a flow that are known to be usual, settled without the judge; 0 turns the fast path off.
     pub settled_max: usize,
-    /// Points of the process that are kept: values, ranges, writers.
-    pub points_max: usize,
+    /// Octets of memory for the points of the process: values, ranges, writers.
+    pub points_octets_max: usize,
     /// Commands whose answers are awaited, of all flows together.
     pub commands_max: usize,
     /// Assets found on the wire; those that the site file approves are not counted.
@@ -82,7 +82,7 @@ impl Default for Limits {
             outstanding_max: 64,
             outstanding_ns: 10_000_000_000,
             settled_max: 64,
-            points_max: 131_072,
+            points_octets_max: 32 << 20,
             commands_max: 16_384,
             assets_max: 16_384,
             asset_claims_max: 16,

@@ -2,7 +2,8 @@
 
 use crate::error::{Clause, ErrorKind, ParseError};
 use crate::message::{
-    Describe, IdentityClaim, Kind, Operation, Point, PointValue, Reason, Refusal, Tally, Target, Value, Verb,
+    Describe, IdentityClaim, Kind, Operation, Packing, Point, PointValue, Reason, Refusal, Run, Tally, Target, Value,
+    Verb,
 };
 use crate::reader::Reader;
 
@@ -922,32 +923,6 @@ impl<'a> Iterator for DeviceObjects<'a> {
     }
 }
 
-/// The bits of packed octets, least significant of the first octet first.
-fn bits(octets: &[u8]) -> impl Iterator<Item = bool> + '_ {
-    octets.iter().flat_map(|octet| (0..8_u32).map(move |bit| octet.checked_shr(bit).unwrap_or(0) & 1 == 1))
-}
-
-/// The register values of octets.
-fn words(octets: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    octets.chunks_exact(2).filter_map(|word| word.first_chunk().map(|word| u16::from_be_bytes(*word)))
-}
-
-/// Tells one point for each value, from an address on.
-fn number_points(
-    space: &'static str,
-    first: u32,
-    values: impl Iterator<Item = PointValue>,
-    visit: &mut dyn FnMut(Point),
-) {
-    for (address, value) in (first..=u32::from(u16::MAX)).zip(values) {
-        visit(Point::bare(space, address, value));
-    }
-}
-
-fn register(value: u16) -> PointValue {
-    PointValue::Unsigned(value.into())
-}
-
 fn name_or_null(name: Option<&'static str>) -> Value<'static> {
     name.map_or(Value::Null, Value::Name)
 }
@@ -1073,43 +1048,48 @@ impl Describe for Message<'_> {
     }
 
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point)) {
-        if self.fault.is_some() {
-            return;
+        if let Some(run) = self.run(asked) {
+            return run.points(visit);
         }
-        let Some(space) = self.space() else { return };
-        match (self.kind, self.body) {
-            (Kind::Request, Body::Single { address, value }) => {
-                let value = if self.function_code.0 == 5 { PointValue::Bit(value == COIL_ON) } else { register(value) };
-                visit(Point::bare(space, address.into(), value));
-            }
+        let (None, Kind::Request, Some(space)) = (self.fault, self.kind, self.space()) else { return };
+        if let Body::Single { address, value } = self.body {
+            let value = match self.function_code.0 {
+                5 => PointValue::Bit(value == COIL_ON),
+                _ => PointValue::Unsigned(value.into()),
+            };
+            visit(Point::bare(space, address.into(), value));
+        }
+    }
+
+    #[inline]
+    fn run(&self, asked: Option<Operation>) -> Option<Run<'_>> {
+        let answered = || self.asked_target(asked).map(|target| (target.first, target.count));
+        let (first, count, packing, octets) = match (self.kind, self.body) {
+            _ if self.fault.is_some() => return None,
             (Kind::Request, Body::Multiple { starting_address, quantity, values, .. }) => {
-                if self.function_code.0 == 15 {
-                    let values = bits(values).take(quantity.into()).map(PointValue::Bit);
-                    number_points(space, starting_address.into(), values, visit);
-                } else {
-                    number_points(space, starting_address.into(), words(values).map(register), visit);
-                }
+                let packing = if self.function_code.0 == 15 { Packing::Bits } else { Packing::Words };
+                (starting_address.into(), quantity.into(), packing, values)
             }
-            (Kind::Request, Body::ReadWrite { write_starting_address, values, .. }) => {
-                number_points(space, write_starting_address.into(), words(values).map(register), visit);
+            (Kind::Request, Body::ReadWrite { write_starting_address, quantity_to_write, values, .. }) => {
+                (write_starting_address.into(), quantity_to_write.into(), Packing::Words, values)
             }
-            (Kind::Response, Body::Bits { byte_count, status }) => {
-                if let Some(target) = self.asked_target(asked)
-                    && target.count.div_ceil(8) == u32::from(byte_count)
-                {
-                    let count = usize::try_from(target.count).unwrap_or(0);
-                    number_points(space, target.first, bits(status).take(count).map(PointValue::Bit), visit);
-                }
+            (Kind::Response, Body::Bits { status, .. }) => {
+                let (first, count) = answered()?;
+                (first, count, Packing::Bits, status)
             }
-            (Kind::Response, Body::Registers { byte_count, values }) => {
-                if let Some(target) = self.asked_target(asked)
-                    && target.count.checked_mul(2) == Some(byte_count.into())
-                {
-                    number_points(space, target.first, words(values).map(register), visit);
-                }
+            (Kind::Response, Body::Registers { values, .. }) => {
+                let (first, count) = answered()?;
+                (first, count, Packing::Words, values)
             }
-            _ => {}
-        }
+            _ => return None,
+        };
+        let needed = match packing {
+            Packing::Bits => count.div_ceil(8),
+            Packing::Words => count.checked_mul(2)?,
+        };
+        // There is no address beyond 65535, whatever a request asks for.
+        let count = count.min(0x1_0000_u32.saturating_sub(first));
+        (small(octets.len()) == needed).then_some(Run { space: self.space()?, first, count, packing, octets })
     }
 
     /// Exceptions count among the responses of their function, and once more by themselves.

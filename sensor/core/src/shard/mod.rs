@@ -71,7 +71,7 @@ impl Shard {
                 current: 0,
                 awaited: BTreeSet::new(),
                 awaited_max: part(limits.commands_max),
-                points: Points::new(part(limits.points_max), seed),
+                points: Points::new(part(limits.points_octets_max), seed),
                 retransmissions: 0,
                 gaps: 0,
                 gap_octets: 0,
@@ -390,7 +390,6 @@ impl Shard {
         add(&mut counters.gap_octets, hand.gap_octets);
         add(&mut counters.retransmissions, hand.retransmissions);
         add(&mut counters.settled, hand.settled);
-        add(&mut counters.points, hand.points.kept());
         add(&mut counters.points_unkept, hand.points.unkept);
         for (key, n) in &hand.counters.undecoded_octets {
             add(counters.undecoded_octets.entry(*key).or_default(), *n);

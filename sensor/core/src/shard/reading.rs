@@ -228,16 +228,17 @@ impl Hand {
             flow: heard.facts,
             protocol: heard.id,
             unit: message.unit(),
+            writes: message.kind() == Kind::Request,
             time: heard.at.time,
             origin: heard.at.origin,
         };
         let mut latest = None;
-        if message.kind() == Kind::Request {
-            message.points(None, &mut |point| self.points.written(&teller, &point));
+        if let Some(run) = message.run(asked) {
+            self.points.run(&mut talk.cursor, &teller, &run);
         } else {
             message.points(asked, &mut |point| {
                 latest = latest.max(point.time);
-                if let Some(change) = self.points.told(&mut talk.cursor, &teller, &point) {
+                if let Some(change) = self.points.point(&mut talk.cursor, &teller, &point) {
                     let fact = PointFact { unit: teller.unit, point, change };
                     self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Point(Box::new(fact)));
                 }
