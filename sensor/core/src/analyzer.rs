@@ -29,6 +29,8 @@ pub struct Setup {
     pub seed: u64,
     /// Learn a baseline on the way.
     pub learn: bool,
+    /// List the points of the process in the report.
+    pub points: bool,
     /// The frame of the timeline whose way is to be told.
     pub watch: Option<u64>,
 }
@@ -44,7 +46,8 @@ impl Setup {
         (0..u8::try_from(SHARDS).unwrap_or(u8::MAX))
             .map(|index| {
                 let norm = Arc::clone(&self.policy.norm);
-                Shard::new(index, SHARDS, &self.limits, norm, self.seed, self.learn, self.watch)
+                let shard = Shard::new(index, SHARDS, &self.limits, norm, self.seed, self.learn, self.watch);
+                if self.points { shard.listing_points() } else { shard }
             })
             .collect()
     }
@@ -149,7 +152,7 @@ pub struct Report {
     pub assets: BTreeMap<AssetKey, Asset>,
     /// What was learnt, where it was asked for.
     pub learnt: Option<Baseline>,
-    /// The points of the process, in the order of server, protocol, unit, space and address.
+    /// The points of the process, where they were asked for, in the order of server, protocol, unit, space and address.
     pub points: Vec<PointRecord>,
     /// The way of the frame that was watched.
     pub trace: Option<Trace>,

@@ -29,6 +29,8 @@ use yagura_rules::norm::Norm;
 
 /// A fixed share of the flows.
 pub struct Shard {
+    /// Whether the points of the process are to be listed.
+    points: bool,
     flows: FlowTable,
     hand: Hand,
 }
@@ -50,6 +52,7 @@ impl Shard {
             .map(|id| Tallies { dense: vec![0; id.tables().len().saturating_mul(256)], ..Tallies::default() })
             .collect();
         Self {
+            points: false,
             flows: FlowTable::new(part(limits.flows_max), seed),
             hand: Hand {
                 index,
@@ -77,6 +80,12 @@ impl Shard {
                 gap_octets: 0,
             },
         }
+    }
+
+    /// The same, to list its points at the end.
+    #[must_use]
+    pub fn listing_points(self) -> Self {
+        Self { points: true, ..self }
     }
 
     /// Moves the events met so far to `out`, in their order.
@@ -374,9 +383,11 @@ impl Shard {
         self.hand.tell_limits(at);
     }
 
-    /// Adds what is known of the process's points.
+    /// Adds what is known of the process's points, where they are to be listed.
     pub fn points(&self, out: &mut BTreeMap<(SpaceKey, u32), PointRecord>) {
-        self.hand.points.report(out);
+        if self.points {
+            self.hand.points.report(out);
+        }
     }
 
     /// Adds what was counted.
