@@ -3,6 +3,8 @@
 use crate::dissect::{Direction, Dissected, Dissector, Hints, Listener, Probe, Protocol, Sender, feed};
 use crate::message::Tally;
 
+pub mod dnp3;
+pub mod iec104;
 pub mod modbus;
 
 /// Makes the enums of all protocols, with every delegation; one line a protocol.
@@ -124,4 +126,6 @@ pub enum Identified {
 
 protocols! {
     Modbus => modbus::Modbus,
+    Dnp3 => dnp3::Dnp3,
+    Iec104 => iec104::Iec104,
 }

@@ -1,0 +1,247 @@
+//! Data link frames: the header, blocks with their CRCs, finding the next header where one is lost.
+
+use crate::dissect::{Framing, Probe, Sender};
+use crate::error::{Clause, ErrorKind, ParseError};
+
+use super::crc::crc;
+
+/// Octets of the header with its CRC.
+pub const HEADER: usize = 10;
+/// Octets of user data before each CRC but perhaps the last.
+pub const BLOCK: usize = 16;
+/// Octets of a CRC.
+const CRC: usize = 2;
+/// The least that the length field can say: control, destination and source.
+pub const LENGTH_LEAST: u8 = 5;
+/// The most user data of a frame, the transport header among them.
+pub const USER_DATA_MOST: usize = 250;
+/// The longest frame.
+pub const LONGEST: usize = 292;
+/// The start octets.
+pub const START: [u8; 2] = [0x05, 0x64];
+/// The first of the addresses that no station has: 0xFFF0 to 0xFFFB are reserved.
+pub const RESERVED_FIRST: u16 = 0xFFF0;
+/// The address that any outstation takes for its own, where it is told to.
+pub const SELF_ADDRESS: u16 = 0xFFFC;
+/// The first of the three addresses that all outstations hear.
+pub const BROADCAST_FIRST: u16 = 0xFFFD;
+
+/// Where the standard tells of frames, their fields and CRCs.
+pub const FRAME: Clause = Clause("IEEE 1815-2012 9.2.4");
+
+/// The control octet of a link frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkControl(pub u8);
+
+impl LinkControl {
+    /// DIR: sent by a master.
+    #[inline]
+    #[must_use]
+    pub fn is_from_master(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+
+    /// PRM: begins an exchange of the link layer; else it answers one.
+    #[inline]
+    #[must_use]
+    pub fn is_primary(self) -> bool {
+        self.0 & 0x40 != 0
+    }
+
+    /// FCB: changes with each new frame that counts.
+    #[must_use]
+    pub fn frame_count_bit(self) -> bool {
+        self.0 & 0x20 != 0
+    }
+
+    /// FCV of a primary frame: its frame count bit is heeded. DFC of a secondary one: no more user data, please.
+    #[must_use]
+    pub fn frame_count_valid(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// The function code, 0 to 15.
+    #[inline]
+    #[must_use]
+    pub fn function_code(self) -> u8 {
+        self.0 & 0x0F
+    }
+
+    /// Whether a transport segment follows.
+    #[inline]
+    #[must_use]
+    pub fn carries_user_data(self) -> bool {
+        matches!(self.0 & 0x4F, 0x43 | 0x44)
+    }
+
+    /// The standard's name of the function.
+    #[must_use]
+    pub fn function_name(self) -> Option<&'static str> {
+        Some(match (self.is_primary(), self.function_code()) {
+            (true, 0) => "reset_link_states",
+            // Obsolete.
+            (true, 1) => "reset_user_process",
+            (true, 2) => "test_link_states",
+            (true, 3) => "confirmed_user_data",
+            (true, 4) => "unconfirmed_user_data",
+            (true, 9) => "request_link_status",
+            (false, 0) => "ack",
+            (false, 1) => "nack",
+            (false, 11) => "link_status",
+            // Obsolete.
+            (false, 14) => "link_not_functioning",
+            (false, 15) => "not_supported",
+            _ => return None,
+        })
+    }
+}
+
+/// The header of a link frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkHeader {
+    /// Octets of control, addresses and user data: 5 to 255.
+    pub length: u8,
+    /// Direction and function.
+    pub control: LinkControl,
+    /// Who is to hear it.
+    pub destination: u16,
+    /// Who says it.
+    pub source: u16,
+}
+
+impl LinkHeader {
+    /// Reads the header at the head of `octets`; `None` where its start octets, length or CRC are not right, and where
+    /// there are fewer than 10 octets.
+    #[inline]
+    #[must_use]
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let (summed, rest) = octets.split_first_chunk::<8>()?;
+        let sum = u16::from_le_bytes(*rest.first_chunk::<CRC>()?);
+        let [0x05, 0x64, length, control, destination_low, destination_high, source_low, source_high] = *summed else {
+            return None;
+        };
+        if length < LENGTH_LEAST || crc(summed) != sum {
+            return None;
+        }
+        Some(Self {
+            length,
+            control: LinkControl(control),
+            destination: u16::from_le_bytes([destination_low, destination_high]),
+            source: u16::from_le_bytes([source_low, source_high]),
+        })
+    }
+
+    /// Octets of user data.
+    #[inline]
+    #[must_use]
+    pub fn user_octets(&self) -> usize {
+        usize::from(self.length).saturating_sub(usize::from(LENGTH_LEAST))
+    }
+
+    /// Octets of the whole frame with its CRCs.
+    #[inline]
+    #[must_use]
+    pub fn frame_octets(&self) -> usize {
+        let user = self.user_octets();
+        HEADER.saturating_add(user).saturating_add(user.div_ceil(BLOCK).saturating_mul(CRC))
+    }
+
+    /// The address of the outstation, going by the direction bit.
+    #[inline]
+    #[must_use]
+    pub fn outstation(&self) -> u16 {
+        if self.control.is_from_master() { self.destination } else { self.source }
+    }
+
+    /// The address of the master, going by the direction bit.
+    #[inline]
+    #[must_use]
+    pub fn master(&self) -> u16 {
+        if self.control.is_from_master() { self.source } else { self.destination }
+    }
+}
+
+/// Where the frame at the head ends.
+#[inline]
+pub(super) fn frame(octets: &[u8]) -> Framing {
+    match LinkHeader::read(octets) {
+        Some(header) => {
+            let len = header.frame_octets();
+            if octets.len() >= len { Framing::Whole(len) } else { Framing::Short(len) }
+        }
+        None if is_partial(octets) => Framing::Short(HEADER),
+        None => resynchronize(octets),
+    }
+}
+
+/// Whether what there is of a header is right, and too little of it.
+fn is_partial(octets: &[u8]) -> bool {
+    octets.len() < HEADER
+        && octets.iter().zip(START).all(|(octet, start)| *octet == start)
+        && octets.get(2).is_none_or(|length| *length >= LENGTH_LEAST)
+}
+
+/// Looks for the next header with a right CRC, or the beginning of one at the end, as a station does.
+#[cold]
+fn resynchronize(octets: &[u8]) -> Framing {
+    for at in 1..octets.len() {
+        let rest = octets.get(at..).unwrap_or(&[]);
+        if rest.first() == Some(&0x05) && (LinkHeader::read(rest).is_some() || is_partial(rest)) {
+            return Framing::Lost(at);
+        }
+    }
+    Framing::Lost(octets.len().max(1))
+}
+
+/// Whether octets begin with a frame, and who sent it. Only a header with a right CRC and a function of the standard
+/// matches: 16 bits of start, 16 bits of CRC, and a few more.
+pub(super) fn probe(head: &[u8], datagram: bool) -> Probe {
+    match LinkHeader::read(head) {
+        Some(header) if header.control.function_name().is_none() => Probe::NoMatch,
+        Some(header) if header.control.is_from_master() => Probe::Match(Sender::Client),
+        Some(_) => Probe::Match(Sender::Server),
+        None if !datagram && is_partial(head) => Probe::Unsure,
+        None => Probe::NoMatch,
+    }
+}
+
+/// Puts the user data of a whole frame, whose header is right, behind what is in `out`.
+///
+/// # Errors
+/// [`ErrorKind::Checksum`] where the CRC of a block is wrong, and [`ErrorKind::Truncated`] where the frame ends too soon.
+#[inline]
+pub(super) fn user_data(header: LinkHeader, frame: &[u8], out: &mut Vec<u8>) -> Result<(), ParseError> {
+    let mut left = header.user_octets();
+    let mut rest = frame.get(HEADER..).unwrap_or(&[]);
+    let breach = |kind, rest: &[u8]| ParseError {
+        kind,
+        field: "block",
+        offset: u32::try_from(frame.len().saturating_sub(rest.len())).unwrap_or(u32::MAX),
+        clause: FRAME,
+    };
+    while left > 0 {
+        let (block, sum, after) = if left >= BLOCK
+            && let Some((block, after)) = rest.split_first_chunk::<BLOCK>()
+            && let Some((sum, after)) = after.split_first_chunk::<CRC>()
+        {
+            out.extend_from_slice(block);
+            (&block[..], sum, after)
+        } else if let Some((block, after)) = rest.split_at_checked(left.min(BLOCK))
+            && let Some((sum, after)) = after.split_first_chunk::<CRC>()
+        {
+            out.extend_from_slice(block);
+            (block, sum, after)
+        } else {
+            let need = u32::try_from(left.min(BLOCK).saturating_add(CRC)).unwrap_or(u32::MAX);
+            let have = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+            return Err(breach(ErrorKind::Truncated { need, have }, rest));
+        };
+        let (got, expected) = (u16::from_le_bytes(*sum), crc(block));
+        if got != expected {
+            return Err(breach(ErrorKind::Checksum { got: got.into(), expected: expected.into() }, rest));
+        }
+        left = left.saturating_sub(block.len());
+        rest = after;
+    }
+    Ok(())
+}
