@@ -94,7 +94,20 @@ impl Hand {
         } else {
             side.pending.extend_from_slice(octets);
             self.streams_octets = self.streams_octets.saturating_add(octets.len());
-            identify(&side.pending, datagram, &near, &hints)
+            let before = side.pending.len().saturating_sub(octets.len());
+            match identify(&side.pending, datagram, &near, &hints) {
+                Identified::Unknown => {
+                    let alone = identify(octets, datagram, &near, &hints);
+                    // What waited was the end of something older, or a keep-alive's octet; a PDU begins here.
+                    if matches!(alone, Identified::As(..)) {
+                        side.pending.drain(..before);
+                        self.streams_octets = self.streams_octets.saturating_sub(before);
+                        add(&mut flow.undecoded, u64::try_from(before).unwrap_or(0));
+                    }
+                    alone
+                }
+                found => found,
+            }
         };
         match found {
             Identified::As(dissector, sender) => {

@@ -275,7 +275,9 @@ impl Hand {
         message.operations(&mut |done| {
             operation.get_or_insert(done);
         });
-        let Some(operation) = operation else { return };
+        // An answer that only repeats the command names none.
+        let nothing = Operation { verb: Verb::Other, code: 0, sub: 0, unit: message.unit(), target: None };
+        let operation = operation.unwrap_or(nothing);
         let command = Command {
             operation,
             points: if is_asked { points(message) } else { Box::default() },
