@@ -4,7 +4,7 @@ use super::{DONE, Failure, Outcome, print};
 use crate::record::catalogue;
 use crate::record::schema::{self, SCHEMAS, schema};
 use std::fmt::Write as _;
-use yagura_parsers::protocols::{ProtocolId, modbus};
+use yagura_parsers::protocols::{ProtocolId, dnp3, iec104, modbus};
 use yagura_rules::detections::{CATALOG, detections_markdown};
 use yagura_rules::rule::Card;
 
@@ -152,6 +152,17 @@ fn operations(protocol: ProtocolId) -> Vec<(String, &'static str, &'static str, 
                 (code, function.name, function.verb.name(), function.clause.0)
             })
             .collect(),
+        ProtocolId::Dnp3 => dnp3::FUNCTIONS
+            .iter()
+            .map(|function| (function.code.to_string(), function.name, function.verb.name(), function.clause.0))
+            .collect(),
+        ProtocolId::Iec104 => iec104::TYPES
+            .iter()
+            .map(|row| {
+                let clause = iec104::message::clause(iec104::TypeId(row.code)).0;
+                (row.code.to_string(), row.name, row.verb.name(), clause)
+            })
+            .collect(),
     }
 }
 
@@ -240,6 +251,7 @@ mod tests {
     fn documents_name_every_operation() {
         let text = protocols_markdown(ProtocolId::ALL);
         assert!(text.contains("| 16 | `write_multiple_registers` | write | V1.1b3 6.12 |"), "{text}");
-        assert_eq!(text.matches("\n| ").count(), modbus::FUNCTIONS.len() + 2);
+        let rows: usize = ProtocolId::ALL.iter().map(|protocol| operations(*protocol).len() + 2).sum();
+        assert_eq!(text.matches("\n| ").count(), rows);
     }
 }

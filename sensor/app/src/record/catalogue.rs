@@ -4,7 +4,7 @@ use super::alert::{CardShape, TechniqueShape};
 use super::text::Tongue;
 use super::write::indented;
 use serde::Serialize;
-use yagura_parsers::protocols::ProtocolId;
+use yagura_parsers::protocols::{ProtocolId, dnp3, iec104};
 use yagura_rules::rule::Card;
 
 /// A setting of a detection.
@@ -95,6 +95,26 @@ pub fn protocols(protocols: &[ProtocolId]) -> String {
                         name: function.name,
                         verb: function.verb.name(),
                         clause: function.clause.0,
+                    })
+                    .collect(),
+                ProtocolId::Dnp3 => dnp3::FUNCTIONS
+                    .iter()
+                    .map(|function| OperationCard {
+                        code: function.code,
+                        sub: None,
+                        name: function.name,
+                        verb: function.verb.name(),
+                        clause: function.clause.0,
+                    })
+                    .collect(),
+                ProtocolId::Iec104 => iec104::TYPES
+                    .iter()
+                    .map(|row| OperationCard {
+                        code: row.code,
+                        sub: None,
+                        name: row.name,
+                        verb: row.verb.name(),
+                        clause: iec104::message::clause(iec104::TypeId(row.code)).0,
                     })
                     .collect(),
             },
