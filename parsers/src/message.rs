@@ -455,6 +455,11 @@ pub trait Describe {
     /// What it does, one call an operation. A response names the operation that it answers as far as its own octets tell,
     /// and one [`Verb::Report`] for each run of points that it reports.
     fn operations(&self, visit: &mut impl FnMut(Operation));
+    /// The code of its [`Verb::Report`] operations, where it does nothing but report points: then each point says as much
+    /// as an operation, and only those that are new need to be judged.
+    fn reports(&self) -> Option<u16> {
+        None
+    }
     /// Whether the judge is to hear of its operations each time, however usual they are: rare ones whose number matters, such
     /// as interrogations and clock synchronisations.
     fn is_told_each_time(&self) -> bool {

@@ -265,6 +265,8 @@ pub struct RateFact {
     pub answers: u64,
     /// Messages that nobody asked for.
     pub unsolicited: u64,
+    /// The most requests that waited for their answer at once.
+    pub waiting: u64,
 }
 
 /// Named fields of a message, owned.

@@ -83,6 +83,12 @@ impl OpenRequests {
         full
     }
 
+    /// Requests that wait.
+    #[inline]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes out the oldest request of a key.
     #[inline]
     pub fn take(&mut self, key: u64) -> Option<OpenRequest> {

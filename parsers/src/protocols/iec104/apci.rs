@@ -245,8 +245,8 @@ fn is_plausible(octets: &[u8], len: usize) -> bool {
     header(after) != Header::Not && look(apdu, &Hints::default()) != Look::Wrong
 }
 
-/// Looks for the next header. The first one with a whole and plausible APDU wins; 0x68 is common among values, so one that
-/// can't be judged yet only counts where there is none such.
+/// Looks for the next header. The first one with a whole and plausible APDU wins; 0x68 is common among values, so one
+/// that can't be judged yet only counts where there is none such.
 #[cold]
 fn resynchronize(octets: &[u8], lost: bool) -> Framing {
     let mut unjudged = None;
@@ -275,8 +275,8 @@ fn resynchronize(octets: &[u8], lost: bool) -> Framing {
         Some((0, need)) => Framing::Short(need),
         // Octets are known to be lost, so it is judged when it is whole.
         Some((at, _)) if lost => Framing::Lost(at),
-        // In step it would be taken for an APDU unjudged: hence what stands before it is kept, from the last octet on that is
-        // no header, and the search starts there again.
+        // In step it would be taken for an APDU unjudged: hence what stands before it is kept, from the last octet on
+        // that is no header, and the search starts there again.
         Some((at, need)) => match (1..at).rev().find(|before| header(from(*before)) == Header::Not) {
             Some(before) => Framing::Lost(before),
             None => Framing::Short(at.saturating_add(need)),
@@ -298,8 +298,8 @@ fn looks_like_ft12(octets: &[u8]) -> bool {
 
 /// Whether octets are a chain of APDUs, and who must have sent them.
 ///
-/// A match needs a U format APDU to the last bit, or one of I format whose type identification, cause, addresses and length
-/// agree. An S format APDU is little more than a start octet: alone it leaves it unsure.
+/// A match needs a U format APDU to the last bit, or one of I format whose type identification, cause, addresses and
+/// length agree. An S format APDU is little more than a start octet: alone it leaves it unsure.
 pub(super) fn probe(head: &[u8], hints: &Hints) -> Probe {
     if looks_like_ft12(head) {
         return Probe::NoMatch;

@@ -95,8 +95,8 @@ fn is_answer(cause: Cause) -> bool {
 pub(super) enum Match {
     /// As the standard's table has it (IEC 60870-5-104 9.5).
     Right,
-    /// The table does not have it, but it is plain what a station means: common ones answer a station interrogation with time
-    /// tags, return measured values after a command, or confirm C_RD_NA_1.
+    /// The table does not have it, but it is plain what a station means: common ones answer a station interrogation
+    /// with time tags, return measured values after a command, or confirm C_RD_NA_1.
     Odd,
     /// Not at all.
     Wrong,
@@ -243,8 +243,8 @@ impl<'a> Asdu<'a> {
         APCI.saturating_add(sizes::identifier_octets(self.sizes))
     }
 
-    /// How long its information objects are; `None` where it has none that anybody could read: private and reserved type
-    /// identifications, and authentication.
+    /// How long its information objects are; `None` where it has none that anybody could read: private and reserved
+    /// type identifications, and authentication.
     fn element(&self) -> Option<ElementSize> {
         self.type_id.element_octets().filter(|_| !is_authentication(self.type_id))
     }
@@ -512,8 +512,8 @@ impl Describe for Message<'_> {
         }
     }
 
-    /// One call for each run of addresses, or one without a target where the type identification has no address or none can
-    /// be read; a request of two octets of cause tells last who asks. Of U format APDUs, those that ask.
+    /// One call for each run of addresses, or one without a target where the type identification has no address or none
+    /// can be read; a request of two octets of cause tells last who asks. Of U format APDUs, those that ask.
     #[inline]
     fn operations(&self, visit: &mut impl FnMut(Operation)) {
         let Some(asdu) = &self.asdu else {
@@ -565,8 +565,8 @@ impl Describe for Message<'_> {
         }
     }
 
-    /// Commands of types 45 to 51, and 58 to 64 with a time tag: a command may be executed with another time tag, and with
-    /// another type identification for it, than it was selected with.
+    /// Commands of types 45 to 51, and 58 to 64 with a time tag: a command may be executed with a time tag that it was
+    /// not selected with.
     fn control(&self) -> Option<Control> {
         let (asdu, type_id) = self.command().filter(|_| self.is_whole)?;
         let object = asdu.objects().next()?;
@@ -609,9 +609,9 @@ impl Describe for Message<'_> {
         elements::read(asdu.type_id, asdu.objects().next()?.element)?.time
     }
 
-    /// Type identification, common address, first information object address, and whether it deactivates; a mirrored ASDU
-    /// does not tell that, and is taken for the answer to an activation. Not C_RD_NA_1: it is answered by data. Nor what goes
-    /// to all stations: each answers by its own address.
+    /// Type identification, common address, first information object address, and whether it deactivates; a mirrored
+    /// ASDU does not tell that, and is taken for the answer to an activation. Not C_RD_NA_1: it is answered by data.
+    /// Nor what goes to all stations: each answers by its own address.
     #[inline]
     fn pairing(&self) -> Option<u64> {
         let asdu = self.asdu.as_ref().filter(|asdu| is_control(asdu.type_id) && asdu.type_id != TypeId::READ)?;

@@ -1,17 +1,17 @@
 //! What two stations owe each other on one connection: sequence numbers, windows, time-outs, start and stop.
 //!
-//! A sensor may have met the connection on its way, may hear one direction only, and may lose octets. So nothing is expected
-//! of a direction before it has shown where it stands, acknowledgements are asked for only where both directions are heard,
-//! and after a loss all of that starts anew. What is told is what no right pair of stations does:
+//! A sensor may have met the connection on its way, may hear one direction only, and may lose octets. So nothing is
+//! expected of a direction before it has shown where it stands, acknowledgements are asked for only where both
+//! directions are heard, and after a loss all of that starts anew. What is told is what no right pair of stations does:
 //!
-//! - Times are told at twice the standard's default, since stations may be set otherwise: t1 (15 s, give up what was not
-//!   answered) where something still waits after 30 s, t3 (20 s, test an idle connection) where the connection was idle for
-//!   40 s and goes on without a test. t2 (10 s, the latest acknowledgement) is not watched by itself: a station that misses it
-//!   by so much that it matters lets the other's t1 run out.
-//! - Of the windows, k (12, the most without acknowledgement) is told as it stands, w (8, acknowledge at the latest after so
-//!   many) once 16 wait: APDUs on their way are no fault of the receiver's.
-//! - An acknowledgement of what was not sent is told once the sender has gone on without it for a second: before that, the
-//!   sensor may have missed what was sent, or have got the directions out of order.
+//! - Times are told at twice the standard's default, since stations may be set otherwise: t1 (15 s, give up what was
+//!   not answered) where something still waits after 30 s, t3 (20 s, test an idle connection) where the connection was
+//!   idle for 40 s and goes on without a test. t2 (10 s, the latest acknowledgement) is not watched by itself: a
+//!   station that misses it by so much that it matters lets the other's t1 run out.
+//! - Of the windows, k (12, the most without acknowledgement) is told as it stands, w (8, acknowledge at the latest
+//!   after so many) once 16 wait: APDUs on their way are no fault of the receiver's.
+//! - An acknowledgement of what was not sent is told once the sender has gone on without it for a second: before that,
+//!   the sensor may have missed what was sent, or have got the directions out of order.
 
 use crate::dissect::Direction;
 use crate::error::Clause;

@@ -1,9 +1,9 @@
 //! How many octets a system gives to cause of transmission, common address and information object address.
 //!
-//! IEC 60870-5-104 (7, 9.5) fixes them at 2, 2 and 3; gateways that carry IEC 60870-5-101 as it is keep the sizes of their
-//! serial lines. An ASDU does not say them, but its length does: with a type identification whose elements have a fixed
-//! length, only some of the twelve combinations give the length that it has, and the standard's one never together with
-//! another.
+//! IEC 60870-5-104 (7, 9.5) fixes them at 2, 2 and 3; gateways that carry IEC 60870-5-101 as it is keep the sizes of
+//! their serial lines. An ASDU does not say them, but its length does: with a type identification whose elements have a
+//! fixed length, only some of the twelve combinations give the length that it has, and the standard's one never
+//! together with another.
 
 use crate::dissect::FieldSizes;
 
@@ -136,9 +136,9 @@ pub(super) fn fits_any(asdu: &[u8], set: Option<FieldSizes>) -> Option<bool> {
 
 /// Finds out the sizes of a flow from its ASDUs, or keeps those that a person has set.
 ///
-/// Each combination counts the ASDUs that it fits, up to 16, and the one with most is taken. The standard's wins where it has
-/// as many as another, and once it has fitted any, another has to lead by 8: so one malformed ASDU does not spoil the
-/// reading of the right ones around it, and since counts only grow, changes of mind have an end.
+/// Each combination counts the ASDUs that it fits, up to 16, and the one with most is taken. The standard's wins where
+/// it has as many as another, and once it has fitted any, another has to lead by 8: so one malformed ASDU does not
+/// spoil the reading of the right ones around it, and since counts only grow, changes of mind have an end.
 #[derive(Debug, Clone)]
 pub struct SizeDetector {
     is_set: bool,

@@ -101,6 +101,8 @@ pub struct Rate {
     pub answers: u32,
     /// Messages that nobody asked for.
     pub unsolicited: u32,
+    /// The most requests that waited for their answer at once.
+    pub waiting: u32,
 }
 
 impl Rate {
@@ -108,6 +110,8 @@ impl Rate {
     const WINDOW: u64 = 10_000_000_000;
     /// Less than that is not worth a word.
     const FIRST_TOLD: u32 = 64;
+    /// And so many requests at once; most protocols want a client to wait after one.
+    const FIRST_WAITING: u32 = 8;
 
     /// Begins anew where the window is over.
     #[inline]
@@ -124,6 +128,17 @@ impl Rate {
         *counter >= Self::FIRST_TOLD && counter.is_power_of_two()
     }
 
+    /// Notes how many requests wait. Answers whether that has doubled since it was told last.
+    #[inline]
+    pub fn waits(&mut self, waiting: usize) -> bool {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        if waiting <= self.waiting {
+            return false;
+        }
+        self.waiting = waiting;
+        waiting >= Self::FIRST_WAITING && waiting.is_power_of_two()
+    }
+
     /// As an event tells it.
     pub fn fact(&self) -> RateFact {
         RateFact {
@@ -132,6 +147,7 @@ impl Rate {
             requests: self.requests.into(),
             answers: self.answers.into(),
             unsolicited: self.unsolicited.into(),
+            waiting: self.waiting.into(),
         }
     }
 }

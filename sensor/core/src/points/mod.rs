@@ -38,6 +38,17 @@ const SLOT_ROOM: u64 = 256;
 /// Spaces of a flow that a cursor remembers.
 const CURSOR_MAX: usize = 32;
 
+/// What a value that is told means for its point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Told {
+    /// Nothing that anybody needs to hear of.
+    Known,
+    /// It was never told before; or there is no room to know.
+    New,
+    /// It turned, or is told again.
+    Changed(PointChange),
+}
+
 /// Whose points they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SpaceKey {
@@ -216,9 +227,14 @@ impl Points {
         room
     }
 
-    /// A value that a device tells, or a client writes. Answers what became of the point, where that is news.
+    /// A value that a device tells, or a client writes.
     #[inline]
-    pub fn point(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, point: &Point) -> Option<PointChange> {
+    pub fn point(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, point: &Point) -> Told {
+        self.keep(cursor, teller, point).unwrap_or(Told::New)
+    }
+
+    #[inline]
+    fn keep(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, point: &Point) -> Option<Told> {
         let at = self.space(cursor, teller, point.space)?;
         let space = self.spaces.get(place(at))?;
         let index = match space.slots.get(space.next_slot) {
@@ -233,7 +249,7 @@ impl Points {
         space.last = space.last.max(now);
         space.next_slot = index.wrapping_add(1);
         let resumed = space.resumed;
-        space.slots.get_mut(index)?.tell(point, now, resumed, origin).filter(|_| !teller.writes)
+        Some(space.slots.get_mut(index)?.tell(point, now, resumed, origin))
     }
 
     /// Values that a device tells, or a client writes, all at once.
@@ -498,9 +514,9 @@ mod tests {
         let (mut points, mut cursor, flow) = (Points::new(1 << 20, 7), Cursor::default(), flow(5));
         for n in 0..10 {
             for address in [40, 41] {
-                let change =
-                    points.point(&mut cursor, &teller(&flow, n * 2), &register(address, n % 3 + u64::from(address)));
-                assert_eq!(change, None);
+                let value = register(address, n % 3 + u64::from(address));
+                let told = points.point(&mut cursor, &teller(&flow, n * 2), &value);
+                assert_eq!(told, if n == 0 { Told::New } else { Told::Known });
             }
         }
         let records = all(&points);
@@ -557,11 +573,11 @@ mod tests {
         let (mut points, mut cursor, flow) = (Points::new(1 << 20, 7), Cursor::default(), flow(5));
         let mut tell =
             |at, quality| points.point(&mut cursor, &teller(&flow, at), &Point { quality, ..register(1, 1) });
-        assert_eq!(tell(0, Quality::INVALID), None, "it may always have been so");
-        assert_eq!(tell(1, Quality::default()), Some(PointChange::TurnedGood));
-        assert_eq!(tell(2, Quality::SUBSTITUTED), None);
-        assert_eq!(tell(3, Quality::COMM_LOST), Some(PointChange::TurnedBad));
-        assert_eq!(tell(4, Quality::INVALID), None);
+        assert_eq!(tell(0, Quality::INVALID), Told::New, "it may always have been so");
+        assert_eq!(tell(1, Quality::default()), Told::Changed(PointChange::TurnedGood));
+        assert_eq!(tell(2, Quality::SUBSTITUTED), Told::Known);
+        assert_eq!(tell(3, Quality::COMM_LOST), Told::Changed(PointChange::TurnedBad));
+        assert_eq!(tell(4, Quality::INVALID), Told::Known);
     }
 
     #[test]

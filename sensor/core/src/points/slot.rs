@@ -1,6 +1,6 @@
 //! `Slot`: what is kept of a point that is told by itself, with quality and time.
 
-use super::{PointRecord, SpaceKey, period};
+use super::{PointRecord, SpaceKey, Told, period};
 use yagura_parsers::message::{Point, PointValue, Quality};
 use yagura_rules::facts::event::{FrameRef, PointChange};
 use yagura_rules::facts::time::Timestamp;
@@ -57,7 +57,7 @@ impl Slot {
 
     /// A value is told; `resumed`: since when its space is in sight.
     #[inline]
-    pub(super) fn tell(&mut self, point: &Point, now: u64, resumed: u64, origin: FrameRef) -> Option<PointChange> {
+    pub(super) fn tell(&mut self, point: &Point, now: u64, resumed: u64, origin: FrameRef) -> Told {
         let before = self.quality;
         let first = self.updates == 0;
         self.updates = self.updates.saturating_add(1);
@@ -75,12 +75,14 @@ impl Slot {
         self.device_time = point.time.unwrap_or(NO_TIME);
         self.latest = origin;
         if std::mem::take(&mut self.stale) {
-            return Some(PointChange::Fresh);
+            return Told::Changed(PointChange::Fresh);
         }
-        if first || before.is_bad() == point.quality.is_bad() {
-            return None;
+        match (before.is_bad(), point.quality.is_bad()) {
+            _ if first => Told::New,
+            (false, true) => Told::Changed(PointChange::TurnedBad),
+            (true, false) => Told::Changed(PointChange::TurnedGood),
+            _ => Told::Known,
         }
-        Some(if point.quality.is_bad() { PointChange::TurnedBad } else { PointChange::TurnedGood })
     }
 
     fn changed(&mut self, value: PointValue, first: bool) {

@@ -3,13 +3,13 @@
 use super::hand::{At, Hand, add};
 use crate::commands::Command;
 use crate::flow::{FlowState, Rate};
-use crate::points::Teller;
+use crate::points::{Teller, Told};
 use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::{Direction, Listener, Sender};
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Control, Describe, Kind, Operation, Point, Step, Value, Verb};
+use yagura_parsers::message::{Control, Describe, Kind, Operation, Point, Step, Target, Value, Verb};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
     ClockFact, CommandFact, CommandFault, EventKind, FieldValue, Fields, FrameRef, MalformedFact, NoticeFact,
@@ -106,6 +106,8 @@ impl Listener for Reading<'_> {
             }
         }
         self.busy |= match message.kind() {
+            // Who confirms, or keeps the session, asks for nothing.
+            Kind::Request if message.pairing().is_none() && message.control().is_none() => false,
             Kind::Request => Rate::add(&mut self.rate.requests),
             Kind::Response => Rate::add(&mut self.rate.answers),
             Kind::Unsolicited => Rate::add(&mut self.rate.unsolicited),
@@ -114,6 +116,9 @@ impl Listener for Reading<'_> {
         let Self { hand, facts, at, direction, id, talk, answered, .. } = self;
         let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
         hand.message(heard, talk, message);
+        if message.kind() == Kind::Request {
+            self.busy |= self.rate.waits(self.talk.open.waiting());
+        }
     }
 
     fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
@@ -208,22 +213,31 @@ impl Hand {
             let fact = NoticeFact { direction: heard.direction, notice };
             self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Notice(Box::new(fact)));
         });
+        let reports = message.reports();
         let asked = match message.kind() {
+            Kind::Response => self.response(heard, talk, message),
+            Kind::Unsolicited if reports.is_some() => None,
             Kind::Request | Kind::Unsolicited => {
                 self.request(heard, talk, message);
                 None
             }
-            Kind::Response => self.response(heard, talk, message),
         };
         if let Some(control) = message.control() {
             self.command(heard, talk, message, &control);
         }
-        self.points(heard, talk, message, asked);
+        self.points(heard, talk, message, asked, reports);
     }
 
-    /// Keeps the values that a message tells or writes.
+    /// Keeps the values that a message tells or writes; `reports`: the code under which it reports them.
     #[inline]
-    fn points(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe, asked: Option<Operation>) {
+    fn points(
+        &mut self,
+        heard: Heard<'_>,
+        talk: &mut Talk,
+        message: &impl Describe,
+        asked: Option<Operation>,
+        reports: Option<u16>,
+    ) {
         let teller = Teller {
             flow: heard.facts,
             protocol: heard.id,
@@ -236,11 +250,19 @@ impl Hand {
         if let Some(run) = message.run(asked) {
             self.points.run(&mut talk.cursor, &teller, &run);
         } else {
+            let watched = self.norm.watches_reads(talk.pair);
             message.points(asked, &mut |point| {
                 latest = latest.max(point.time);
-                if let Some(change) = self.points.point(&mut talk.cursor, &teller, &point) {
+                let told = self.points.point(&mut talk.cursor, &teller, &point);
+                if teller.writes || (told == Told::Known && !watched) {
+                    return;
+                }
+                if let Told::Changed(change) = told {
                     let fact = PointFact { unit: teller.unit, point, change };
                     self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Point(Box::new(fact)));
+                }
+                if let Some(code) = reports {
+                    self.reported(heard, talk, message, &point, code, told == Told::New);
                 }
             });
         }
@@ -249,6 +271,38 @@ impl Hand {
         } else if let Some(clock) = latest {
             self.clock(heard, talk, teller.unit, clock, false);
         }
+    }
+
+    /// Judges a point that a device reports: a new one, or one whose values are watched.
+    #[cold]
+    fn reported(
+        &mut self,
+        heard: Heard<'_>,
+        talk: &mut Talk,
+        message: &impl Describe,
+        point: &Point,
+        code: u16,
+        new: bool,
+    ) {
+        let unit = message.unit();
+        let target = Some(Target { space: point.space, first: point.address, count: 1 });
+        let operation = Operation { verb: Verb::Report, code, sub: 0, unit, target };
+        let outside = self.norm.outside(talk.pair, unit, point, false);
+        if !new && outside.is_none() {
+            return;
+        }
+        let verdict = self.norm.operation(talk.pair, heard.id, &operation);
+        let minute = self.minute(heard.at.now);
+        let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
+        let harmless = outside.is_none() && is_told_once(verdict, operation.verb);
+        if harmless && talk.told.is_settled(&kind, minute) {
+            add(&mut self.settled, 1);
+            return;
+        }
+        if harmless {
+            talk.told.settle(&kind, minute, verdict, self.limits.settled_max);
+        }
+        self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(Stage::Reported) });
     }
 
     /// Tells of a clock that is far from the capture's, once a minute and flow.
@@ -350,6 +404,9 @@ impl Hand {
         let refused = message.refusal().is_some();
         let Some(request) = message.pairing().and_then(|key| talk.open.take(key)) else {
             let stage = if refused { Stage::Refused } else { Stage::Unasked };
+            if message.reports().is_some() && !refused {
+                return None;
+            }
             message.operations(&mut |operation| {
                 let stage = if operation.verb == Verb::Report { Stage::Reported } else { stage };
                 self.operation(heard, talk, message, operation, stage);
@@ -374,11 +431,6 @@ impl Hand {
         } else {
             self.settle(heard.at);
         }
-        message.operations(&mut |reported| {
-            if reported.verb == Verb::Report {
-                self.operation(heard, talk, message, reported, Stage::Reported);
-            }
-        });
         if operation.verb == Verb::Identify {
             let mut claims = Vec::new();
             message.identity(&mut |claim| claims.push((claim.key, Box::from(claim.text))));
@@ -406,8 +458,6 @@ impl Hand {
         let verdict = self.norm.operation(talk.pair, heard.id, &operation);
         let outside = if written && self.norm.watches_values(talk.pair) {
             self.outside(talk, operation, message, true)
-        } else if stage == Stage::Reported && self.norm.watches_reads(talk.pair) {
-            self.outside(talk, operation, message, false)
         } else {
             None
         };
