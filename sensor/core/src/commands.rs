@@ -57,6 +57,8 @@ pub struct Commands {
     chosen: VecDeque<u64>,
     /// Whether the device has ever said that a command is done.
     terminates: bool,
+    /// Whether somebody will look for overdue ones.
+    pub is_watched: bool,
 }
 
 impl Commands {

@@ -25,6 +25,8 @@ pub struct Talk {
     pub told: Settled,
     /// The flow's ends in the norm.
     pub pair: PairNorm,
+    /// How often the judge was told of operations whose number matters.
+    pub counted: Counted,
     /// Commands on their way; empty for nearly all flows.
     pub commands: Option<Box<Commands>>,
     /// The point that is told next, most likely.
@@ -40,6 +42,7 @@ impl Talk {
             open: OpenRequests::default(),
             told: Settled::default(),
             pair,
+            counted: Counted::default(),
             commands: None,
             cursor: Cursor::default(),
             clock_minute: u64::MAX,
@@ -218,6 +221,39 @@ impl Settled {
     }
 }
 
+/// How often the judge was told of each operation whose number matters, in this minute.
+///
+/// A rule that counts needs no more than its threshold, so further ones are settled like any other.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Operation, minute, and how often; [`Counted::KINDS`] at most, the oldest first.
+    kinds: VecDeque<(u64, u64, u32)>,
+}
+
+impl Counted {
+    /// Operations of a flow that are told apart.
+    const KINDS: usize = 16;
+    /// So often in a minute each is told; no rule has a higher threshold.
+    const TOLD: u32 = 32;
+
+    /// Counts an operation. Answers whether the judge is to hear of it.
+    pub fn is_to_be_told(&mut self, operation: &Operation, minute: u64) -> bool {
+        let word = word(operation);
+        if let Some((_, of, times)) = self.kinds.iter_mut().find(|(kind, ..)| *kind == word) {
+            if *of != minute {
+                (*of, *times) = (minute, 0);
+            }
+            *times = times.saturating_add(1);
+            return *times <= Self::TOLD;
+        }
+        if self.kinds.len() >= Self::KINDS {
+            self.kinds.pop_front();
+        }
+        self.kinds.push_back((word, minute, 1));
+        true
+    }
+}
+
 #[inline]
 fn is_fresh(place: &Place, minute: u64) -> bool {
     place.minute == minute || place.minute == ALWAYS
@@ -309,6 +345,20 @@ mod tests {
         let mut kinds = Settled::default();
         kinds.settle(&bare, 7, Verdict::Unknown, 64);
         assert!(kinds.targets.is_empty(), "no room for what is not there");
+    }
+
+    #[test]
+    fn what_counts_is_told_so_often_a_minute_and_kind() {
+        let mut counted = Counted::default();
+        let mut told = |operation: &Operation, minute| {
+            (0..100).filter(|_| counted.is_to_be_told(operation, minute)).count()
+        };
+        assert_eq!((told(&read(1), 7), told(&read(1), 7), told(&read(1), 8)), (32, 0, 32));
+        assert_eq!(told(&Operation { unit: 2, ..read(1) }, 8), 32);
+        for unit in 0..100 {
+            counted.is_to_be_told(&Operation { unit, ..read(1) }, 9);
+        }
+        assert_eq!(counted.kinds.len(), Counted::KINDS);
     }
 
     #[test]

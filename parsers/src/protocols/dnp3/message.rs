@@ -156,6 +156,8 @@ pub(super) struct Seen {
     integrity_poll: bool,
     /// The time is set.
     sets_time: bool,
+    /// There are command blocks, with their statuses in a response.
+    has_commands: bool,
     /// The code of an authentication error object (g120v7).
     authentication_error: Option<u8>,
 }
@@ -284,6 +286,7 @@ impl<'a> Message<'a> {
             match (fragment.function.0, header.group, header.variation) {
                 (1, 60, 1) => self.seen.integrity_poll = true,
                 (2, 50, _) => self.seen.sets_time = true,
+                (_, 12 | 41, _) => self.seen.has_commands = true,
                 // Sequence, user and association stand before the error code.
                 (_, 120, 7) => {
                     let object = header.objects().next();
@@ -417,6 +420,15 @@ impl Describe for Message<'_> {
         }
     }
 
+    #[inline]
+    fn reports(&self) -> Option<u16> {
+        match self.body {
+            Body::Fragment(_, Fragment { function: FunctionCode(code @ (129 | 130)), .. }) => Some(code.into()),
+            _ => None,
+        }
+    }
+
+    #[inline]
     fn is_told_each_time(&self) -> bool {
         self.seen.integrity_poll
             || self.seen.sets_time
@@ -482,7 +494,7 @@ impl Describe for Message<'_> {
             return None;
         }
         let mut refusal = fragment.indications.and_then(Indications::refusal);
-        if refusal.is_none() {
+        if refusal.is_none() && self.seen.has_commands {
             for header in fragment.whole_headers().filter(|header| matches!(header.group, 12 | 41)) {
                 header.command_statuses(&mut |status| refusal = refusal.or_else(|| codes::status_refusal(status)));
             }

@@ -211,19 +211,27 @@ fn look(apdu: &[u8], hints: &Hints) -> Look {
     let Some(asdu) = apci.asdu(apdu) else {
         return match apci.format {
             Format::Unnumbered(function) => Look::Clear(function.sender()),
-            _ => Look::Possible,
+            // 33 bits of it are fixed.
+            _ => Look::Clear(Sender::Either),
         };
     };
     let [type_id, _, cause, ..] = *asdu else { return Look::Wrong };
     let (type_id, cause) = (TypeId(type_id), Cause(cause & message::CAUSE_BITS));
-    if type_id.is_reserved() || message::cause_match(type_id, cause) == message::Match::Wrong {
+    if type_id.is_reserved() || message::is_wrong_cause(type_id, cause) {
         return Look::Wrong;
     }
     match sizes::fits_any(asdu, hints.iec104) {
         Some(true) => Look::Clear(message::sender(type_id, cause)),
+        // The first of a connection has 32 bits of zeros before a type identification and cause that go together.
+        Some(false) if is_first(apci.format) => Look::Clear(Sender::Either),
         Some(false) => Look::Wrong,
         None => Look::Possible,
     }
+}
+
+/// Whether both sequence numbers of an I format APDU are 0.
+fn is_first(format: Format) -> bool {
+    format == Format::Information { send_sequence_number: 0, receive_sequence_number: 0 }
 }
 
 /// Where the APDU at the head ends. `lost`: octets are missing before it, so that a right header is not enough.
@@ -299,7 +307,7 @@ fn looks_like_ft12(octets: &[u8]) -> bool {
 /// Whether octets are a chain of APDUs, and who must have sent them.
 ///
 /// A match needs a U format APDU to the last bit, or one of I format whose type identification, cause, addresses and
-/// length agree. An S format APDU is little more than a start octet: alone it leaves it unsure.
+/// length agree, or one of S format, or the first of a connection though its length is wrong.
 pub(super) fn probe(head: &[u8], hints: &Hints) -> Probe {
     if looks_like_ft12(head) {
         return Probe::NoMatch;

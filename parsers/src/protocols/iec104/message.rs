@@ -90,29 +90,18 @@ fn is_answer(cause: Cause) -> bool {
     matches!(cause.0, 7 | 9 | 10 | 44..=47)
 }
 
-/// How a type identification and a cause of transmission go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Match {
-    /// As the standard's table has it (IEC 60870-5-104 9.5).
-    Right,
-    /// The table does not have it, but it is plain what a station means: common ones answer a station interrogation
-    /// with time tags, return measured values after a command, or confirm C_RD_NA_1.
-    Odd,
-    /// Not at all.
-    Wrong,
-}
-
+/// Whether a cause of transmission cannot go with a type identification.
+///
+/// The standard's table (IEC 60870-5-104 9.5) is stricter than stations are: common ones answer a station interrogation
+/// with time tags, return measured values after a command, or confirm C_RD_NA_1, and it is plain what they mean.
 #[inline]
-pub(super) fn cause_match(type_id: TypeId, cause: Cause) -> Match {
-    if cause.allowed_with(type_id) {
-        return Match::Right;
-    }
-    let is_odd = match type_id.row().map(|row| row.direction) {
-        Some(TypeDirection::Monitor) => matches!(cause.0, 1..=3 | 5 | 11 | 12 | 20..=41),
-        Some(TypeDirection::Control) => is_answer(cause),
-        Some(TypeDirection::Both) | None => false,
-    };
-    if is_odd { Match::Odd } else { Match::Wrong }
+pub(super) fn is_wrong_cause(type_id: TypeId, cause: Cause) -> bool {
+    !cause.allowed_with(type_id)
+        && match type_id.row().map(|row| row.direction) {
+            Some(TypeDirection::Monitor) => !matches!(cause.0, 1..=3 | 5 | 11 | 12 | 20..=41),
+            Some(TypeDirection::Control) => !is_answer(cause),
+            Some(TypeDirection::Both) | None => true,
+        }
 }
 
 /// Who sends an ASDU of that type identification for that cause.
@@ -299,7 +288,7 @@ impl<'a> Asdu<'a> {
         if !self.cause.is_defined() {
             let kind = ErrorKind::Unsupported { code: self.cause.0.into() };
             Some(ParseError { kind, field: "cause_of_transmission", offset: 8, clause: CAUSE_CLAUSE })
-        } else if cause_match(self.type_id, self.cause) == Match::Wrong {
+        } else if is_wrong_cause(self.type_id, self.cause) {
             Some(forbidden(cause, "cause_of_transmission", 8, CAUSE_CLAUSE))
         } else if self.negative && !is_answer(self.cause) && !self.cause.is_private() && !self.type_id.is_private() {
             Some(forbidden(cause | u64::from(NEGATIVE_BIT), "negative", 8, CAUSE_CLAUSE))
@@ -544,6 +533,13 @@ impl Describe for Message<'_> {
             let target = Some(Target { space: "originator_address", first: originator.into(), count: 1 });
             visit(Operation { verb: Verb::Session, code: ORIGINATOR_ADDRESS, sub: 0, target, ..operation });
         }
+    }
+
+    #[inline]
+    fn reports(&self) -> Option<u16> {
+        let asdu = self.asdu.as_ref().filter(|asdu| self.is_whole && asdu.type_id.is_point())?;
+        let reports = asdu.type_id.row().is_some_and(|row| row.direction == TypeDirection::Monitor);
+        reports.then_some(asdu.type_id.0.into())
     }
 
     /// Interrogations, clock synchronisations, resets, and starting and stopping data transfer.

@@ -132,9 +132,6 @@ impl Dissector for Iec104Dissector {
             if !asdu.type_id.in_104() && !asdu.type_id.is_reserved() {
                 session.tell(Irregularity::NotIn104, unit, asdu.type_id.0.into(), 0);
             }
-            if message::cause_match(asdu.type_id, asdu.cause) == message::Match::Odd {
-                session.tell(Irregularity::CauseNotForType, unit, asdu.cause.0.into(), asdu.type_id.0.into());
-            }
             if asdu.test {
                 session.tell(Irregularity::Test, unit, 1, 0);
             }

@@ -59,14 +59,12 @@ pub(super) enum Irregularity {
     UnexpectedConfirmation,
     /// A type identification of IEC 60870-5-101 that IEC 60870-5-104 leaves out.
     NotIn104,
-    /// A station tells for a cause that the table of type identifications and causes does not have with the type.
-    CauseNotForType,
     /// The ASDU is a test, and not for the process (IEC 60870-5-101 7.2.3).
     Test,
 }
 
 /// How many irregularities there are.
-const IRREGULARITIES: usize = 11;
+const IRREGULARITIES: usize = 10;
 
 impl Irregularity {
     /// Its place in the memory of what was told, its name and its clause.
@@ -81,8 +79,7 @@ impl Irregularity {
             Self::DataBeforeStart => (6, "data_before_startdt", "IEC 60870-5-104 5.3"),
             Self::UnexpectedConfirmation => (7, "unexpected_confirmation", "IEC 60870-5-104 5.3"),
             Self::NotIn104 => (8, "not_in_104", "IEC 60870-5-104 6"),
-            Self::CauseNotForType => (9, "cause_not_for_type", "IEC 60870-5-104 9.5"),
-            Self::Test => (10, "test", "IEC 60870-5-101 7.2.3"),
+            Self::Test => (9, "test", "IEC 60870-5-101 7.2.3"),
         }
     }
 }

@@ -8,7 +8,7 @@
 use crate::dissect::FieldSizes;
 
 use super::codes::{Cause, ElementSize, TypeId};
-use super::message::{CAUSE_BITS, Match, NUMBER_BITS, SEQUENCE_BIT, cause_match};
+use super::message::{CAUSE_BITS, NUMBER_BITS, SEQUENCE_BIT, is_wrong_cause};
 
 const fn combination(cause_of_transmission: u8, common_address: u8, information_object_address: u8) -> FieldSizes {
     FieldSizes { cause_of_transmission, common_address, information_object_address }
@@ -99,7 +99,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn cause_fits(&self) -> bool {
-        cause_match(self.type_id, self.cause) != Match::Wrong
+        !is_wrong_cause(self.type_id, self.cause)
     }
 
     /// Whether the length is right, and the cause and the addresses are what they may be with these sizes.

@@ -328,7 +328,6 @@ fn what_must_be_an_apdu_is_known_with_its_sender() {
 #[test]
 fn what_may_be_an_apdu_is_waited_for() {
     for head in [
-        s_format(3),
         s_format(3)[..5].to_vec(),
         vec![0x68],
         vec![0x68, 14],
@@ -343,7 +342,10 @@ fn what_may_be_an_apdu_is_waited_for() {
 
 #[test]
 fn strangers_are_no_apdus() {
-    let wrong_length = i_format(0, 0, &asdu([1, 3, 3], &[1, 0, 0, 1]));
+    let wrong_length = i_format(1, 0, &asdu([1, 3, 3], &[1, 0, 0, 1]));
+    let first = i_format(0, 0, &asdu([1, 3, 3], &[1, 0, 0, 1]));
+    assert_eq!(probe(&first), Probe::Match(Sender::Either), "the first of a connection, though malformed");
+    assert_eq!(probe(&s_format(3)), Probe::Match(Sender::Either));
     // M-Bus and IEC 60870-5-101 in frames of variable length; the second has a control field of I format.
     let ft12 = |octets: &[u8]| {
         let length = u8::try_from(octets.len()).unwrap();
@@ -372,9 +374,7 @@ fn strangers_are_no_apdus() {
         i_format(0, 0, &asdu([22, 1, 3], &[1, 0, 0, 1])),
         i_format(0, 0, &asdu([1, 1, 42], &[1, 0, 0, 1])),
         i_format(0, 0, &asdu([1, 1, 6], &[1, 0, 0, 1])),
-        i_format(0, 0, &asdu_of(STANDARD, [1, 1, 3], 0, &[1, 0, 0, 1])),
-        // A whole one, and then something else.
-        [s_format(3), b"hello".to_vec()].concat(),
+        i_format(1, 0, &asdu_of(STANDARD, [1, 1, 3], 0, &[1, 0, 0, 1])),
     ] {
         assert_eq!(probe(&head), Probe::NoMatch, "{head:02x?}");
     }
@@ -383,6 +383,7 @@ fn strangers_are_no_apdus() {
     alike.truncate(0x0C + 2);
     assert_eq!(probe(&alike), Probe::NoMatch);
     assert_eq!(probe(&[value(0, 1), b"hello".to_vec()].concat()), Probe::Unsure);
+    assert_eq!(probe(&[s_format(3), b"hello".to_vec()].concat()), Probe::Unsure);
 }
 
 #[test]
@@ -797,7 +798,6 @@ fn what_was_not_asked_for_is_not_confirmed() {
 fn tests_oddities_and_other_standards_are_told_and_no_faults() {
     for (head, rest, name, kind) in [
         ([1, 1, 0x83], &[1, 0, 0, 1][..], "test", NoticeKind::Ignored),
-        ([30, 1, 20], &[1, 0, 0, 1, 0xD5, 0xDD, 34, 12, 0x2F, 7, 24], "cause_not_for_type", NoticeKind::Session),
         ([2, 1, 3], &[1, 0, 0, 1, 0, 0, 0], "not_in_104", NoticeKind::Session),
     ] {
         let mut line = Line::default();

@@ -361,11 +361,12 @@ impl Shard {
             let Some(talk) = flow.speech.as_mut().map(|speech| &mut speech.talk) else { continue };
             let Some(commands) = talk.commands.as_mut() else { continue };
             let found = commands.overdue(at.now, heard);
-            if commands.is_empty() {
-                talk.commands = None;
+            commands.is_watched = !commands.is_empty();
+            if commands.is_watched {
+                self.hand.await_commands(at.now, index, id);
             }
             // What is missing may have been in what was lost.
-            if !flow.damaged {
+            if !found.is_empty() && !flow.damaged {
                 let facts = Arc::clone(&flow.facts);
                 self.hand.commands_overdue(at, &facts, found);
             }

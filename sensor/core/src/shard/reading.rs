@@ -15,7 +15,7 @@ use yagura_rules::facts::event::{
     ClockFact, CommandFact, CommandFault, EventKind, FieldValue, Fields, FrameRef, MalformedFact, NoticeFact,
     OperationFact, Outside, PointFact, Stage,
 };
-use yagura_rules::facts::flow::{Flow, Oriented};
+use yagura_rules::facts::flow::{Flow, FlowId, Oriented};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::Verdict;
 
@@ -26,8 +26,8 @@ const FIELD_MAX: usize = 256;
 
 /// A clock that is less than so far from the capture's is right enough, in ms.
 const CLOCK_NEAR: u64 = 5_000;
-/// A command is answered within so long, or looked at again, in ns.
-const ANSWERED_NS: [u64; 2] = [30_000_000_000, 300_000_000_000];
+/// A flow's commands are looked at after so long, and again while any is on its way, in ns.
+const ANSWERED_NS: u64 = 30_000_000_000;
 
 /// Where a message was heard.
 #[derive(Clone, Copy)]
@@ -326,10 +326,11 @@ impl Hand {
             return;
         }
         let mut operation = None;
-        message.operations(&mut |done| {
-            operation.get_or_insert(done);
-        });
-        // An answer that only repeats the command names none.
+        if is_asked {
+            message.operations(&mut |done| {
+                operation.get_or_insert(done);
+            });
+        }
         let nothing = Operation { verb: Verb::Other, code: 0, sub: 0, unit: message.unit(), target: None };
         let operation = operation.unwrap_or(nothing);
         let command = Command {
@@ -341,28 +342,31 @@ impl Hand {
             awaits: message.pairing().is_some(),
         };
         let commands = talk.commands.get_or_insert_default();
-        let now = command.points.clone();
         let wrong = commands.step(control, command);
-        if is_asked && control.step != Step::Select {
-            for after in ANSWERED_NS {
-                if self.awaited.len() >= self.awaited_max {
-                    self.awaited.pop_first();
-                    self.limit("commands_max");
-                }
-                let due = Timestamp(heard.at.now.0.saturating_add(after));
-                self.awaited.insert((due, self.current, heard.facts.id));
-            }
+        if !commands.is_watched && is_asked && control.step != Step::Select {
+            commands.is_watched = true;
+            self.await_commands(heard.at.now, self.current, heard.facts.id);
         }
         let Some((fault, before)) = wrong else { return };
         let fact = CommandFact {
             fault,
             operation,
             asked: before.as_ref().map_or(heard.at.origin, |select| select.origin),
-            points: now,
+            points: points(message),
             before: before.map(|select| select.points).unwrap_or_default(),
             fields: fields(message),
         };
         self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Command(Box::new(fact)));
+    }
+
+    /// Has the commands of a flow looked at again in a while.
+    pub(super) fn await_commands(&mut self, now: Timestamp, index: u32, flow: FlowId) {
+        if self.awaited.len() >= self.awaited_max {
+            self.awaited.pop_first();
+            self.limit("commands_max");
+        }
+        let due = Timestamp(now.0.saturating_add(ANSWERED_NS));
+        self.awaited.insert((due, index, flow));
     }
 
     /// Tells of commands that were not answered in time.
@@ -466,7 +470,7 @@ impl Hand {
             && outside.is_none()
             && is_told_once(verdict, operation.verb)
             && !(self.learn && written)
-            && !message.is_told_each_time();
+            && !(message.is_told_each_time() && talk.counted.is_to_be_told(&operation, minute));
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
         let settled = harmless && talk.told.is_settled(&kind, minute);
         if self.is_watched(heard.at) {
