@@ -8,7 +8,7 @@ use crate::norm::Verdict;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use yagura_parsers::message::PointValue;
+use yagura_parsers::message::{Point, PointValue, Verb};
 use yagura_parsers::packet::link::MacAddr;
 
 pub use crate::baseline::{Baseline, Change};
@@ -26,13 +26,16 @@ struct Seen {
 /// Writes of an address that a range is learnt from: fewer say little of what is usual.
 const WRITES_MIN: u32 = 8;
 
+/// Spaces whose values are codes of commands: one that was never sent is no value out of range, but another command.
+const COMMAND_SPACES: [&str; 4] = ["binary_output", "single_command", "double_command", "regulating_step_command"];
+
 /// The least and greatest values written, and how often, by address.
 type Written = BTreeMap<u32, (f64, f64, u32)>;
 
 /// Learns what is usual.
 ///
 /// It learns devices that were heard, conversations that were answered, operations (writes that were only refused are
-/// none), and the values written. It never learns dangerous operations, nor what the policy forbids. The default learner keeps
+/// none), the points that are reported, and the values written. It never learns dangerous operations, nor what the policy forbids. The default learner keeps
 /// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Learner {
@@ -42,6 +45,9 @@ pub struct Learner {
     devices: BTreeMap<Device, Option<MacAddr>>,
     conversations: BTreeSet<Conversation>,
     operations: BTreeMap<OperationKey, BTreeMap<(u32, u32), Seen>>,
+    /// Points that devices report, whatever code tells them: intervals by their first address, which neither touch nor
+    /// overlap.
+    reports: BTreeMap<OperationKey, BTreeMap<u32, u32>>,
     values: BTreeMap<ValueKey, Written>,
 }
 
@@ -107,6 +113,9 @@ impl Learner {
             if !kept.is_empty() {
                 baseline.operations.insert(key, kept);
             }
+        }
+        for (key, intervals) in self.reports {
+            baseline.operations.insert(key, intervals.into_iter().collect());
         }
         for (key, written) in self.values {
             let often = written.into_iter().filter(|(_, (.., times))| *times >= WRITES_MIN);
@@ -183,16 +192,22 @@ impl Learner {
         if operation.verb.is_dangerous() || matches!(fact.verdict, Verdict::Forbidden(_)) {
             return;
         }
+        let is_report = operation.verb == Verb::Report;
         let key = OperationKey {
             client: flow.client.address,
             server: flow.server.address,
             protocol,
             unit: operation.unit,
             verb: operation.verb,
-            code: Some((operation.code, operation.sub)),
+            // A point is the same whether it is asked for or reports a change, with or without its time.
+            code: (!is_report).then_some((operation.code, operation.sub)),
             space: Some(Cow::Borrowed(operation.target.map_or(NO_SPACE, |target| target.space))),
         };
         let interval = operation.target.map_or(crate::baseline::ALL_ADDRESSES, |target| (target.first, target.last()));
+        if is_report {
+            self.report(key, interval);
+            return;
+        }
         let known = self.operations.get(&key).is_some_and(|intervals| intervals.contains_key(&interval));
         if known || self.room() {
             let seen = self.operations.entry(key).or_default().entry(interval).or_default();
@@ -204,7 +219,9 @@ impl Learner {
         }
         if fact.stage == Stage::Requested && operation.verb.changes_process() {
             // A bit has two values, and the other one is no news.
-            for point in fact.points.iter().filter(|point| !matches!(point.value, PointValue::Bit(_))) {
+            let is_number =
+                |point: &&Point| !matches!(point.value, PointValue::Bit(_)) && !COMMAND_SPACES.contains(&point.space);
+            for point in fact.points.iter().filter(is_number) {
                 let key = ValueKey {
                     server: flow.server.address,
                     protocol: Some(protocol),
@@ -214,6 +231,33 @@ impl Learner {
                 self.value(key, point.address, point.value.number());
             }
         }
+    }
+
+    /// Points that are told. Events tell them one by one in any order: what touches is joined at once, so that they take no
+    /// more room than they have gaps.
+    fn report(&mut self, key: OperationKey, (first, last): (u32, u32)) {
+        let known = self.reports.get(&key);
+        let touching = |intervals: &BTreeMap<u32, u32>| {
+            let mut before = intervals.range(..=last.saturating_add(1));
+            before.next_back().filter(|(_, end)| end.saturating_add(1) >= first).map(|(start, end)| (*start, *end))
+        };
+        if known.and_then(touching).is_some_and(|(start, end)| start <= first && last <= end) {
+            return;
+        }
+        if known.and_then(touching).is_none() && !self.room() {
+            return;
+        }
+        let intervals = self.reports.entry(key).or_default();
+        let (mut first_joined, mut last_joined) = (first, last);
+        let mut joined = 0_usize;
+        while let Some((start, end)) = touching(intervals) {
+            intervals.remove(&start);
+            (first_joined, last_joined) = (first_joined.min(start), last_joined.max(end));
+            joined = joined.saturating_add(1);
+        }
+        intervals.insert(first_joined, last_joined);
+        // One place was there or was taken; the others are free again.
+        self.facts = self.facts.saturating_sub(joined.saturating_sub(1));
     }
 
     fn value(&mut self, key: ValueKey, address: u32, value: f64) {
@@ -252,7 +296,7 @@ mod tests {
     use crate::norm::Basis;
     use std::sync::Arc;
     use yagura_parsers::dissect::Direction;
-    use yagura_parsers::message::{Operation, Point, PointValue, Target, Verb};
+    use yagura_parsers::message::{Operation, Target};
     use yagura_parsers::packet::Scope;
     use yagura_parsers::protocols::ProtocolId;
 
@@ -511,6 +555,77 @@ values = [
         assert_eq!(baseline.devices[&Device::Address(IpAddr::from([10, 0, 0, 6]))].mac, None);
         let none = event(None, EventKind::AssetSeen(AssetKey::Ip(Scope::default(), IpAddr::from([0, 0, 0, 0]))));
         assert!(learn([none]).is_empty());
+    }
+
+    fn reported(code: u16, first: u32, count: u32) -> OperationFact {
+        fact(operation(Verb::Report, code, first, count), Stage::Reported, &[])
+    }
+
+    #[test]
+    fn reported_points_are_learnt_whatever_tells_them() {
+        let baseline = operations([reported(129, 5, 1), reported(130, 3, 1), reported(1, 4, 1), reported(2, 9, 2)]);
+        assert_eq!(intervals(&baseline), [(3, 5), (9, 10)]);
+        let text = baseline.to_toml();
+        assert!(text.contains("verb = \"report\", space = \"holding_register\", first = 3, last = 5 }"), "{text}");
+        assert_eq!(Baseline::from_policy_text("b", &text).unwrap(), baseline);
+        let mut read = |_: &str| Ok(text.clone());
+        let norm = crate::policy::Policy::load("b", &mut read, &[]).unwrap().norm;
+        let pair = norm.pair(&flow(Some(ProtocolId::Modbus)));
+        let said =
+            |code, first, count| norm.operation(pair, ProtocolId::Modbus, &operation(Verb::Report, code, first, count));
+        assert!(matches!(said(77, 3, 3), Verdict::Usual(_)), "another code is no news");
+        assert!(matches!(said(129, 6, 1), Verdict::Unusual(crate::norm::Novelty::Addresses, _)));
+        assert!(matches!(said(129, 5, 5), Verdict::Unusual(..)), "across a gap");
+    }
+
+    #[test]
+    fn reported_points_take_room_by_their_gaps() {
+        let mut learner = Learner::new(4);
+        let mut tell = |first, count| {
+            let kind = EventKind::Operation(Box::new(reported(129, first, count)));
+            learner.observe(&event(Some(flow(Some(ProtocolId::Modbus))), kind));
+            (learner.facts(), learner.dropped())
+        };
+        assert_eq!(tell(10, 1), (1, 0));
+        assert_eq!(tell(20, 1), (2, 0));
+        assert_eq!(tell(11, 2), (2, 0), "it touches");
+        assert_eq!(tell(9, 1), (2, 0));
+        assert_eq!(tell(30, 5), (3, 0));
+        assert_eq!(tell(31, 2), (3, 0), "it is inside");
+        assert_eq!(tell(u32::MAX, 1), (4, 0));
+        assert_eq!(tell(40, 1), (4, 1), "no room");
+        assert_eq!(tell(12, 10), (3, 1), "two become one");
+        assert_eq!(tell(0, 100), (2, 1), "which swallows the others");
+        assert_eq!(intervals(&learner.into_baseline()), [(0, 99), (u32::MAX, u32::MAX)]);
+    }
+
+    #[test]
+    fn reported_points_are_condensed_to_be_read() {
+        let baseline = operations((0..500).map(|n| reported(129, n * 3, 1)));
+        let intervals = intervals(&baseline);
+        assert!(intervals.len() <= 64, "{}", intervals.len());
+        assert_eq!((intervals.first().unwrap().0, intervals.last().unwrap().1), (0, 499 * 3));
+    }
+
+    #[test]
+    fn set_points_have_ranges_and_codes_of_commands_have_none() {
+        let control = |space: &'static str, value| {
+            let target = Some(Target { space, first: 7, count: 1 });
+            let mut fact = fact(Operation { target, ..operation(Verb::Control, 41, 7, 1) }, Stage::Requested, &[]);
+            fact.points = [Point::bare(space, 7, value)].into();
+            fact
+        };
+        let mut facts = Vec::new();
+        for _ in 0..WRITES_MIN {
+            facts.push(control("analog_output", PointValue::Signed(-40)));
+            facts.push(control("set_point", PointValue::Real(2.5)));
+            for space in COMMAND_SPACES {
+                facts.push(control(space, PointValue::Unsigned(3)));
+            }
+        }
+        let baseline = operations(facts);
+        let spaces: Vec<&str> = baseline.values.keys().map(|key| &*key.space).collect();
+        assert_eq!(spaces, ["analog_output", "set_point"]);
     }
 
     #[test]

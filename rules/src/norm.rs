@@ -10,7 +10,7 @@ use crate::site::{ANY, ApprovalWord, ConduitStatement, Network, OUTSIDE, SiteAss
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
-use yagura_parsers::dissect::Hints;
+use yagura_parsers::dissect::{FieldSizes, Hints};
 use yagura_parsers::message::{Operation, Point, Target, Verb};
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
@@ -66,6 +66,12 @@ struct Rule {
 impl Rule {
     fn is_for(&self, protocol: ProtocolId) -> bool {
         self.service.is_none_or(|service| service == Service::Protocol(protocol))
+    }
+
+    /// Whether it allows a verb. Who may do anything at all may keep the session that carries it, and may be told values:
+    /// without either there is no protocol.
+    fn allows(&self, verb: Verb) -> bool {
+        self.verbs & bit(verb) != 0 || (self.verbs != 0 && matches!(verb, Verb::Report | Verb::Session))
     }
 }
 
@@ -171,6 +177,8 @@ pub struct Norm {
     servers: Vec<Server>,
     spaces: Vec<Space>,
     ranges: Vec<Values>,
+    /// Servers of IEC 60870-5-104 and the sizes of their fields, the longest prefix first.
+    field_sizes: Vec<(Network, FieldSizes)>,
 }
 
 impl Norm {
@@ -226,8 +234,7 @@ impl Norm {
     pub fn operation(&self, pair: PairNorm, protocol: ProtocolId, operation: &Operation) -> Verdict {
         let mut allowed = None;
         if let Some(crossing) = at(&self.crossings, pair.crossing) {
-            let verb = bit(operation.verb);
-            match crossing.rules.iter().find(|rule| rule.is_for(protocol) && rule.verbs & verb != 0) {
+            match crossing.rules.iter().find(|rule| rule.is_for(protocol) && rule.allows(operation.verb)) {
                 Some(rule) => allowed = Some(rule.line),
                 None => {
                     let near = crossing.rules.iter().find(|rule| rule.is_for(protocol));
@@ -344,9 +351,11 @@ impl Norm {
         asset.mac.map(|mac| (mac, asset.line))
     }
 
-    /// What the site file says of how two devices speak to each other.
-    pub fn hints(&self, _one: IpAddr, _other: IpAddr) -> Hints {
-        Hints::default()
+    /// What the site file says of how two devices speak to each other: of the first address that it names, its narrowest
+    /// network.
+    pub fn hints(&self, one: IpAddr, other: IpAddr) -> Hints {
+        let sizes = |address| self.field_sizes.iter().find(|(network, _)| network.contains(address));
+        Hints { iec104: sizes(one).or_else(|| sizes(other)).map(|(_, sizes)| *sizes) }
     }
 
     /// Whether any assets are listed.
@@ -498,6 +507,10 @@ impl Norm {
         norm.compile_assets(statements);
         norm.compile_pairs(statements);
         norm.compile_values(statements);
+        for statement in &statements.iec104 {
+            norm.field_sizes.extend(statement.servers.iter().map(|server| (server.value, statement.sizes)));
+        }
+        norm.field_sizes.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix()));
         norm
     }
 
@@ -1044,6 +1057,49 @@ operations = [
         assert_eq!(write, Verdict::Unusual(Novelty::Verb, near(3)), "allowed, and yet new");
         let (_, restart) = said("8.8.8.8", "10.1.0.1", Verb::Restart);
         assert!(matches!(restart, Verdict::Usual(Basis::Line(_))), "a conduit names it");
+    }
+
+    #[test]
+    fn who_may_do_anything_may_keep_the_session_and_be_told() {
+        let zones = |allow: &str| {
+            format!(
+                "[[zone]]\nname = \"a\"\nnetworks = [\"10.1.0.0/16\"]\n[[zone]]\nname = \"b\"\nnetworks = [\"10.2.0.0/16\"]\n\
+                 [[conduit]]\nfrom = \"a\"\nto = \"b\"\nallow = [{allow}]\n"
+            )
+        };
+        let said = |allow: &str, client, server, verb| {
+            let norm = norm(&zones(allow));
+            let flow = flow(client, server, 502, Some(MODBUS));
+            norm.operation(norm.pair(&flow), MODBUS, &operation(verb, 129, None))
+        };
+        let reads = "{ protocol = \"modbus\", verbs = [\"read\"] }";
+        for verb in [Verb::Read, Verb::Report, Verb::Session] {
+            assert!(matches!(said(reads, "10.1.0.1", "10.2.0.1", verb), Verdict::Usual(Basis::Line(_))), "{verb:?}");
+            assert!(matches!(said(reads, "10.2.0.1", "10.1.0.1", verb), Verdict::Forbidden(_)), "the other way");
+            let web = "{ protocol = \"tcp/443\" }";
+            assert!(matches!(said(web, "10.1.0.1", "10.2.0.1", verb), Verdict::Forbidden(_)), "another protocol");
+        }
+        for verb in [Verb::Write, Verb::Synchronize, Verb::Configure] {
+            assert!(matches!(said(reads, "10.1.0.1", "10.2.0.1", verb), Verdict::Forbidden(_)), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_of_fields_are_those_of_the_narrowest_network_of_either_end() {
+        let norm = norm(
+            "[[iec104]]\nservers = [\"10.0.0.0/24\"]\ncommon_address_octets = 1\n\
+             [[iec104]]\nservers = [\"10.0.0.9\", \"10.5.0.0/16\"]\ncause_of_transmission_octets = 1\n\
+             information_object_address_octets = 2\n",
+        );
+        let said = |one: &str, other: &str| {
+            let sizes = norm.hints(one.parse().unwrap(), other.parse().unwrap()).iec104?;
+            Some((sizes.cause_of_transmission, sizes.common_address, sizes.information_object_address))
+        };
+        assert_eq!(said("10.0.0.8", "192.0.2.1"), Some((2, 1, 3)));
+        assert_eq!(said("192.0.2.1", "10.0.0.9"), Some((1, 2, 2)));
+        assert_eq!(said("10.5.7.7", "192.0.2.1"), Some((1, 2, 2)));
+        assert_eq!(said("192.0.2.1", "192.0.2.2"), None);
+        assert_eq!(Norm::default().hints("10.0.0.9".parse().unwrap(), "10.0.0.8".parse().unwrap()), Hints::default());
     }
 
     #[test]

@@ -86,6 +86,7 @@ impl Policy {
         check.zones(&statements);
         check.assets(&statements);
         check.detections(&statements);
+        check.field_sizes(&statements);
         // Names may be of a file that could not be read.
         if complete {
             check.conduits(&statements);
@@ -345,6 +346,18 @@ impl Check<'_> {
                 let message =
                     format!("{} is set a second time; first at {}", quoted(&name.value), where_is(self.files, first));
                 self.problem(name.place, message, None);
+            }
+        }
+    }
+
+    /// A network of servers has its fields of one size.
+    fn field_sizes(&mut self, statements: &Statements) {
+        let mut networks: BTreeMap<Network, Place> = BTreeMap::new();
+        for server in statements.iec104.iter().flat_map(|statement| &statement.servers) {
+            if let Some(first) = networks.insert(server.value, server.place) {
+                let message =
+                    format!("{} is said a second time; first at {}", server.value, where_is(self.files, first));
+                self.problem(server.place, message, None);
             }
         }
     }
@@ -734,6 +747,33 @@ values = [
             (limit("first = 1\nlast = 2\nmin = nan\nmax = 4"), (8, 7, 3), "\"min\" is no finite number"),
             (limit("first = 1\nlast = 2\nmin = 0"), (2, 1, 9), "[[limit]] has no \"max\""),
             (limit("first = 4294967296\nlast = 2\nmin = 0\nmax = 1"), (6, 9, 10), "expected 0 to 4294967295"),
+            // Sizes of fields.
+            ("[[iec104]]\ncommon_address_octets = 1".into(), (2, 1, 10), "[[iec104]] has no \"servers\""),
+            (
+                "[[iec104]]\nservers = [\"10.0.0.9\"]".into(),
+                (2, 1, 10),
+                "[[iec104]] says no sizes; expected one of: cause_of_transmission_octets, common_address_octets",
+            ),
+            (
+                "[[iec104]]\nservers = [\"10.0.0.9\"]\ninformation_object_address_octets = 4".into(),
+                (4, 37, 1),
+                "\"information_object_address_octets\" is out of range; expected 1 to 3",
+            ),
+            (
+                "[[iec104]]\nservers = [\"10.0.0.9\"]\ncause_of_transmission_octets = 0".into(),
+                (4, 32, 1),
+                "out of range; expected 1 to 2",
+            ),
+            (
+                "[[iec104]]\nservers = [\"rtu\"]\ncommon_address_octets = 1".into(),
+                (3, 12, 5),
+                "\"rtu\" is no network and no address",
+            ),
+            (
+                "[[iec104]]\nservers = [\"10.0.0.9\", \"10.0.0.9\"]\ncommon_address_octets = 1".into(),
+                (3, 24, 10),
+                "10.0.0.9/32 is said a second time; first at site.toml:3",
+            ),
             // Detections.
             (
                 "[detection.write_unusal]".into(),

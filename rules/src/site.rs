@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use yagura_parsers::dissect::FieldSizes;
 use yagura_parsers::message::Verb;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
@@ -24,7 +25,7 @@ pub(crate) const OUTSIDE: &str = "outside";
 /// Every zone, [`OUTSIDE`] too; in `allow`, every protocol.
 pub(crate) const ANY: &str = "any";
 
-const TOP_KEYS: [&str; 16] = [
+const TOP_KEYS: [&str; 17] = [
     "schema",
     "site",
     "sensor",
@@ -39,6 +40,7 @@ const TOP_KEYS: [&str; 16] = [
     "operations",
     "values",
     "limit",
+    "iec104",
     "detection",
     "suppress",
 ];
@@ -208,6 +210,13 @@ pub(crate) struct AssetStatement {
     pub(crate) places: Vec<Place>,
 }
 
+/// How servers of IEC 60870-5-104 write their fields.
+#[derive(Debug)]
+pub(crate) struct Iec104Statement {
+    pub(crate) servers: Vec<Located<Network>>,
+    pub(crate) sizes: FieldSizes,
+}
+
 #[derive(Debug)]
 pub(crate) struct DetectionStatement {
     pub(crate) name: Located<String>,
@@ -241,6 +250,7 @@ pub(crate) struct Statements {
     pub(crate) operations: Vec<(OperationKey, (u32, u32), Line)>,
     pub(crate) values: Vec<(ValueKey, ValueRange, Line)>,
     pub(crate) limits: Vec<(ValueKey, ValueRange, Line)>,
+    pub(crate) iec104: Vec<Iec104Statement>,
     pub(crate) detections: Vec<DetectionStatement>,
     pub(crate) suppressions: Vec<SuppressStatement>,
 }
@@ -278,6 +288,9 @@ pub(crate) fn read(
             reader.once(&mut seen, (limit.0.clone(), limit.1.first, limit.1.last), &row);
             statements.limits.push(limit);
         }
+    }
+    for row in reader.list(&top, "iec104", true) {
+        statements.iec104.extend(reader.iec104(&row));
     }
     if let Some(detections) = top.table.get("detection") {
         match detections.get_ref() {
@@ -1078,6 +1091,37 @@ impl<'r> Reader<'r> {
         let (first, last) = interval?;
         let key = ValueKey { server: server?, protocol, unit: unit?, space: Cow::Owned(space?) };
         Some((key, ValueRange { first, last, min, max }, self.line(row)))
+    }
+
+    /// Sizes that are not said are those that IEC 60870-5-104 has: two octets, two and three.
+    fn iec104(&mut self, row: &Section<'_>) -> Option<Iec104Statement> {
+        const KEYS: [&str; 4] =
+            ["servers", "cause_of_transmission_octets", "common_address_octets", "information_object_address_octets"];
+        let [_, sizes @ ..] = KEYS;
+        self.keys(row, &KEYS);
+        let mut servers = Vec::new();
+        for item in self.needed(row, "servers", Self::items)? {
+            if let Some(value) = self.network("servers", item) {
+                servers.push(Located { value, place: self.place(item.span()) });
+            }
+        }
+        if sizes.iter().all(|key| !row.table.contains_key(*key)) {
+            self.problem(row.span.clone(), format!("{} says no sizes", row.what), one_of("", &sizes));
+        }
+        let mut octets = |key: &str, most: u8| match row.table.get(key) {
+            None => most,
+            Some(item) => {
+                let octets = self.whole(key, item, 1, u64::from(most));
+                octets.and_then(|octets| u8::try_from(octets).ok()).unwrap_or(most)
+            }
+        };
+        let [cause, common, object] = sizes;
+        let sizes = FieldSizes {
+            cause_of_transmission: octets(cause, 2),
+            common_address: octets(common, 2),
+            information_object_address: octets(object, 3),
+        };
+        Some(Iec104Statement { servers, sizes })
     }
 
     fn detection(

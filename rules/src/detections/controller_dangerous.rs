@@ -1,12 +1,13 @@
 //! Alert on operations that stop, restart or reprogram a controller.
 
+use super::dialects::is_file_sent;
 use super::wording::{basis, ends, finding, operation, spoken, target};
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
 use crate::facts::flow::Flow;
 use crate::norm::Verdict;
 use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
 use std::sync::Arc;
-use yagura_parsers::message::{Operation, Verb};
+use yagura_parsers::message::Verb;
 use yagura_parsers::protocols::ProtocolId;
 
 /// The catalogue's line.
@@ -104,7 +105,7 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
         (Stage::Answered | Stage::Refused | Stage::Reported, _) => return None,
         (_, Verb::Restart) => (&RESTART, Severity::Critical),
         (_, Verb::Mode) => (&MODE, Severity::Critical),
-        (_, _) if is_download(flow, done) => (&TRANSFER, Severity::Critical),
+        (_, _) if is_download(flow, fact) => (&TRANSFER, Severity::Critical),
         (_, _) => (&TRANSFER, Severity::High),
     };
     let name = operation(flow, done);
@@ -124,19 +125,23 @@ fn judge(flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
     Some(finding)
 }
 
-/// Whether a transfer puts something into the controller: UMAS (Modbus function code 90) initialize, block and end of a
-/// download.
-fn is_download(flow: &Flow, operation: &Operation) -> bool {
-    flow.protocol == Some(ProtocolId::Modbus) && operation.code == 90 && matches!(operation.sub, 0x33..=0x35)
+/// Whether a transfer puts something into the controller, or takes it away: files of other protocols; UMAS (Modbus function
+/// code 90) initialize, block and end of a download.
+fn is_download(flow: &Flow, fact: &OperationFact) -> bool {
+    let done = &fact.operation;
+    let is_umas = flow.protocol == Some(ProtocolId::Modbus) && done.code == 90;
+    is_file_sent(flow, done, fact.direction) || (is_umas && matches!(done.sub, 0x33..=0x35))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detections::testing::{
-        Bench, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write,
+        Bench, asked, build, dnp3, flow, forbidden, iec104, kind, read, refused, unusual, usual, write,
     };
     use crate::norm::Novelty;
+    use yagura_parsers::dissect::Direction;
+    use yagura_parsers::message::Operation;
 
     fn told(fact: OperationFact) -> Option<Finding> {
         let bench = Bench::new();
@@ -167,6 +172,31 @@ mod tests {
         }
         assert_eq!(severity(code(Verb::Transfer, 90, 0x30)), Some(Severity::High));
         assert_eq!(severity(code(Verb::Transfer, 21, 0x33)), Some(Severity::High));
+    }
+
+    #[test]
+    fn files_of_other_protocols_are_transfers_too() {
+        let (outstation, station) = (dnp3("10.20.0.66", "10.20.1.9"), iec104("10.20.0.66", "10.20.1.9"));
+        let severity = |flow, code_number, direction| {
+            let fact = asked(code(Verb::Transfer, code_number, 0), Verdict::Unknown);
+            let fact = OperationFact { direction, ..fact };
+            Bench::new().tell(&mut *build(&RULE), 0, flow, kind(fact)).pop().unwrap().severity
+        };
+        assert_eq!(severity(&outstation, 27, Direction::ToServer), Some(Severity::Critical));
+        assert_eq!(severity(&outstation, 2, Direction::ToServer), Some(Severity::Critical), "g70 written");
+        assert_eq!(severity(&outstation, 25, Direction::ToServer), Some(Severity::High));
+        assert_eq!(severity(&station, 125, Direction::ToServer), Some(Severity::Critical));
+        assert_eq!(severity(&station, 125, Direction::ToClient), Some(Severity::High), "an upload");
+        assert_eq!(severity(&station, 122, Direction::ToServer), Some(Severity::High));
+    }
+
+    #[test]
+    fn restarts_of_other_protocols_are_told_with_where_they_go() {
+        let restart = Operation { unit: 10, ..code(Verb::Restart, 13, 0) };
+        let flow = dnp3("10.20.0.66", "10.20.1.9");
+        let found = Bench::new().tell(&mut *build(&RULE), 0, &flow, kind(asked(restart, Verdict::Unknown)));
+        assert_eq!(found[0].subject, "10.20.0.66>10.20.1.9/dnp3/10/cold_restart");
+        assert_eq!((found[0].severity, found[0].basis), (Some(Severity::Critical), basis(Verdict::Unknown)));
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! Alert on two devices that never spoke this protocol with each other.
+//! Alert on two devices that never spoke this protocol with each other, and on their coming back.
 
 use super::waiting::{Conversations, Settled, conversation};
 use super::wording::{basis, client, ends, finding, server, spoken};
 use crate::facts::asset::AssetKey;
-use crate::facts::event::Event;
+use crate::facts::event::{Event, EventKind};
 use crate::facts::flow::{Flow, Transport};
+use crate::facts::time::Timestamp;
 use crate::memory::Bounded;
 use crate::norm::Verdict;
-use crate::rule::{Card, Finding, Interest, Param, Registration, Rule, Scene, Severity, Technique, Text};
+use crate::rule::{
+    Card, Finding, Interest, Param, Registration, Rule, Scene, Setting, Settings, Severity, Technique, Text,
+};
 use yagura_parsers::protocols::ProtocolId;
 
 /// The catalogue's line.
-pub const RULE: Registration = Registration { card: &CARD, build: |_, memory| Box::new(ConversationNew::new(memory)) };
+pub const RULE: Registration =
+    Registration { card: &CARD, build: |settings, memory| Box::new(ConversationNew::new(settings, memory)) };
 
 static CARD: Card = Card {
     id: "OT-0003",
@@ -33,8 +37,10 @@ static CARD: Card = Card {
         "62443-3-3 SR 6.2",
     ],
     what: Text {
-        en: "A client and a server speak a protocol, or use a port, that the baseline does not know between these two.",
-        ja: "クライアントとサーバーの間で、ベースラインにないプロトコルまたはポートの通信を観測しました。",
+        en: "A client and a server speak a protocol, or use a port, that the baseline does not know between these two. \
+             It is told again each time that it comes back after a quiet time.",
+        ja: "クライアントとサーバーの間で、ベースラインにないプロトコルまたはポートの通信を観測しました。しばらく途絶\
+             えた後に再び始まるたびに、改めて通知します。",
     },
     why: Text {
         en: "Control networks repeat themselves for years. A new pair, or a new protocol of a known pair, is how a \
@@ -53,16 +59,26 @@ static CARD: Card = Card {
         ja: "両方の機器の担当者に、想定された接続かどうかを確認してください。想定内であればベースラインに行を追加し、\
              そうでなければ利用者が判明するまでクライアントが侵害されたものとして扱ってください。",
     },
-    settings: &[],
+    settings: &[Setting {
+        name: "quiet_s",
+        what: "so many seconds without a word between the two, after which a new connection is told again",
+        default: 600,
+        min: 120,
+        max: 31_536_000,
+    }],
 };
 
 static NEW: Text = Text {
     en: "{client} speaks {protocol} with {server} for the first time",
     ja: "{client} と {server} の間で {protocol} の通信を初めて観測しました",
 };
+static AGAIN: Text = Text {
+    en: "{client} speaks {protocol} with {server} again, after {quiet} s of silence",
+    ja: "{client} と {server} の間の {protocol} の通信が、{quiet} 秒の途絶の後に再び始まりました",
+};
 
 #[cfg(test)]
-pub(super) const TEXTS: &[&Text] = &[&NEW];
+pub(super) const TEXTS: &[&Text] = &[&NEW, &AGAIN];
 
 /// What is looked up once: the ends, and the protocol or the port.
 type Pair = (AssetKey, AssetKey, Transport, u16, Option<ProtocolId>);
@@ -77,15 +93,19 @@ fn by_port(flow: &Flow) -> Pair {
 }
 
 struct ConversationNew {
+    quiet_ns: u64,
     waiting: Conversations,
+    /// What is not told, and need not be looked up again.
     known: Bounded<Pair, ()>,
-    told: Bounded<Pair, ()>,
+    /// What was told, by its port and by its protocol, and when it was heard last.
+    told: Bounded<Pair, Timestamp>,
     unjudged: u64,
 }
 
 impl ConversationNew {
-    fn new(memory: usize) -> Self {
+    fn new(settings: &Settings, memory: usize) -> Self {
         Self {
+            quiet_ns: settings.value(&CARD, "quiet_s").saturating_mul(1_000_000_000),
             waiting: Conversations::new(memory),
             known: Bounded::new(memory),
             told: Bounded::new(memory),
@@ -93,38 +113,66 @@ impl ConversationNew {
         }
     }
 
-    fn judge(&mut self, settled: &Settled, verdict: Verdict) -> Option<Finding> {
+    fn judge(&mut self, settled: &Settled, verdict: Verdict, now: Timestamp) -> Option<Finding> {
         let flow = &settled.flow;
-        if !self.known.first(by_protocol(flow)) {
-            return None;
-        }
         match verdict {
-            Verdict::Usual(_) | Verdict::Forbidden(_) => None,
-            Verdict::Unknown => {
-                self.unjudged = self.unjudged.saturating_add(1);
-                None
+            Verdict::Usual(_) | Verdict::Forbidden(_) => {
+                self.known.first(by_protocol(flow));
+                return None;
             }
-            // What was told by its port is not told again when its protocol turns out.
-            Verdict::Unusual(..) if !self.told.first(by_port(flow)) => None,
-            Verdict::Unusual(..) => {
-                let spoken = spoken(flow);
-                let subject = format!("{}/{spoken}", ends(flow));
-                let params =
-                    vec![("protocol", Param::Text(spoken)), ("port", Param::Number(u64::from(flow.server.port)))];
-                let mut finding = finding(&NEW, flow, subject, basis(verdict), params);
-                finding.earlier.extend(settled.earlier);
-                Some(finding)
+            Verdict::Unknown => {
+                if self.known.first(by_protocol(flow)) {
+                    self.unjudged = self.unjudged.saturating_add(1);
+                }
+                return None;
+            }
+            Verdict::Unusual(..) => {}
+        }
+        // What was told by its port is not told again when its protocol turns out: it was heard since it was opened.
+        let before = self.hear(flow, now);
+        for key in [by_port(flow), by_protocol(flow)] {
+            self.told.or_insert_with(key, || now);
+        }
+        let (text, quiet) = match before.map(|last| flow.opened.since(last)) {
+            None => (&NEW, 0),
+            Some(quiet) if quiet < self.quiet_ns => return None,
+            Some(quiet) => (&AGAIN, quiet.checked_div(1_000_000_000).unwrap_or(0)),
+        };
+        let spoken = spoken(flow);
+        let subject = format!("{}/{spoken}", ends(flow));
+        let params = vec![
+            ("protocol", Param::Text(spoken)),
+            ("port", Param::Number(u64::from(flow.server.port))),
+            ("quiet", Param::Number(quiet)),
+        ];
+        let mut finding = finding(text, flow, subject, basis(verdict), params);
+        finding.earlier.extend(settled.earlier);
+        Some(finding)
+    }
+
+    /// Notes that a conversation that was told is heard; answers when it was before.
+    fn hear(&mut self, flow: &Flow, time: Timestamp) -> Option<Timestamp> {
+        let mut latest = None;
+        for key in [by_port(flow), by_protocol(flow)] {
+            if let Some(last) = self.told.touch(&key) {
+                latest = latest.max(Some(*last));
+                *last = time.max(*last);
             }
         }
+        latest
     }
 }
 
 impl Rule for ConversationNew {
     fn interest(&self) -> Interest {
-        Conversations::INTEREST
+        Conversations::INTEREST.and(Interest::OPERATION)
     }
 
     fn observe(&mut self, event: &Event, scene: Scene<'_>, found: &mut Vec<Finding>) {
+        if let (EventKind::Operation(_), Some(flow)) = (&event.kind, &event.flow) {
+            self.hear(flow, event.time);
+            return;
+        }
         let mut settled = Vec::new();
         let hopeful = |flow: &Flow| matches!(conversation(scene, flow), Verdict::Usual(_));
         self.waiting.observe(event, hopeful, &mut settled);
@@ -134,7 +182,13 @@ impl Rule for ConversationNew {
                 Some(()) => continue,
                 None => conversation(scene, &one.flow),
             };
-            found.extend(self.judge(one, verdict));
+            found.extend(self.judge(one, verdict, event.time));
+        }
+        // Knocking at a closed door is no word between the two.
+        if let (EventKind::FlowClosed(summary), Some(flow)) = (&event.kind, &event.flow)
+            && summary.octets != [0, 0]
+        {
+            self.hear(flow, summary.last);
         }
     }
 
@@ -143,17 +197,21 @@ impl Rule for ConversationNew {
     }
 
     fn forgotten(&self) -> u64 {
-        self.known.evicted()
+        self.known.evicted().saturating_add(self.told.evicted())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detections::testing::{Bench, build, flow, forbidden, unidentified, unusual, usual};
-    use crate::facts::event::EventKind;
+    use crate::detections::testing::{
+        Bench, SECOND, asked, build, flow, forbidden, kind, read, unidentified, unusual, usual,
+    };
+    use crate::facts::flow::FlowSummary;
     use crate::norm::Novelty;
     use std::sync::Arc;
+
+    const NOW: Timestamp = Timestamp(0);
 
     fn settled(flow: &Arc<Flow>) -> Settled {
         Settled { flow: Arc::clone(flow), earlier: None }
@@ -161,30 +219,30 @@ mod tests {
 
     #[test]
     fn a_pair_that_is_not_in_the_baseline_is_told_once() {
-        let mut rule = ConversationNew::new(10);
+        let mut rule = ConversationNew::new(&Settings::default(), 10);
         let flow = settled(&flow("10.20.0.66", "10.20.1.9", 502));
-        let finding = rule.judge(&flow, unusual(Novelty::Conversation)).unwrap();
+        let finding = rule.judge(&flow, unusual(Novelty::Conversation), NOW).unwrap();
         assert_eq!(finding.subject, "10.20.0.66>10.20.1.9/modbus");
-        assert!(rule.judge(&flow, unusual(Novelty::Conversation)).is_none());
+        assert!(rule.judge(&flow, unusual(Novelty::Conversation), NOW).is_none());
         assert_eq!(rule.unjudged(), 0);
     }
 
     #[test]
     fn usual_and_forbidden_pairs_are_not_told_here() {
-        let mut rule = ConversationNew::new(10);
-        assert!(rule.judge(&settled(&flow("10.20.0.5", "10.20.1.9", 502)), usual()).is_none());
-        assert!(rule.judge(&settled(&flow("10.20.0.6", "10.20.1.9", 502)), forbidden()).is_none());
+        let mut rule = ConversationNew::new(&Settings::default(), 10);
+        assert!(rule.judge(&settled(&flow("10.20.0.5", "10.20.1.9", 502)), usual(), NOW).is_none());
+        assert!(rule.judge(&settled(&flow("10.20.0.6", "10.20.1.9", 502)), forbidden(), NOW).is_none());
         assert_eq!(rule.unjudged(), 0);
     }
 
     #[test]
     fn a_port_and_the_protocol_behind_it_are_told_once() {
-        let mut rule = ConversationNew::new(10);
+        let mut rule = ConversationNew::new(&Settings::default(), 10);
         let by_port = settled(&unidentified("10.20.0.66", "10.20.1.9", 10_502));
         let by_protocol = settled(&flow("10.20.0.66", "10.20.1.9", 10_502));
-        let finding = rule.judge(&by_port, unusual(Novelty::Conversation)).unwrap();
+        let finding = rule.judge(&by_port, unusual(Novelty::Conversation), NOW).unwrap();
         assert_eq!(finding.subject, "10.20.0.66>10.20.1.9/tcp/10502");
-        assert!(rule.judge(&by_protocol, unusual(Novelty::Conversation)).is_none());
+        assert!(rule.judge(&by_protocol, unusual(Novelty::Conversation), NOW).is_none());
     }
 
     #[test]
@@ -224,11 +282,93 @@ mod tests {
         assert_eq!(rule.unjudged(), 3);
     }
 
+    /// A stranger's connection that is opened at a second of the bench.
+    fn opened(second: u64, port: u16) -> Arc<Flow> {
+        let opened = Bench::new().event(second, None, EventKind::Tick).time;
+        Arc::new(Flow { opened, ..Flow::clone(&flow("10.20.0.66", "10.20.1.9", port)) })
+    }
+
+    fn strict() -> Bench {
+        Bench::with_site(r#"conversations = [{ client = "10.20.0.5", server = "10.20.1.9", protocol = "modbus" }]"#)
+    }
+
+    #[test]
+    fn a_stranger_that_comes_back_after_a_quiet_time_is_told_again() {
+        let bench = strict();
+        let mut rule = build(&RULE);
+        let mut texts = Vec::new();
+        for second in [0, 300, 899, 1_499, 1_500] {
+            let found = bench.tell(&mut *rule, second, &opened(second, 502), EventKind::Identified);
+            texts.push(found.first().map(|one| (one.text, one.subject.clone())));
+        }
+        let subject = "10.20.0.66>10.20.1.9/modbus".to_owned();
+        let told = |text| Some((text, subject.clone()));
+        assert_eq!(texts, [told(&NEW), None, None, told(&AGAIN), None], "899 to 1499 is 600 s, and all else less");
+    }
+
+    #[test]
+    fn what_is_said_in_the_meantime_is_no_quiet() {
+        let bench = strict();
+        let mut rule = build(&RULE);
+        let long = opened(0, 502);
+        assert_eq!(bench.tell(&mut *rule, 0, &long, EventKind::Identified).len(), 1);
+        let said = || kind(asked(read(1, 0, 1), unusual(Novelty::Conversation)));
+        assert!(bench.tell(&mut *rule, 1_000, &long, said()).is_empty(), "an old connection is not told again");
+        assert!(bench.tell(&mut *rule, 1_599, &opened(1_599, 502), EventKind::Identified).is_empty());
+        let last = bench.event(2_000, None, EventKind::Tick).time;
+        let closed = |octets| {
+            EventKind::FlowClosed(Box::new(FlowSummary { octets, last, messages: [1, 1], ..FlowSummary::default() }))
+        };
+        bench.tell(&mut *rule, 2_010, &long, closed([12, 12]));
+        assert!(bench.tell(&mut *rule, 2_599, &opened(2_599, 502), EventKind::Identified).is_empty());
+        assert_eq!(bench.tell(&mut *rule, 3_199, &opened(3_199, 502), EventKind::Identified).len(), 1);
+        let knock = Flow { opened: Timestamp(last.0 + 1_800 * SECOND), ..Flow::clone(&opened(0, 502)) };
+        let last = knock.opened;
+        let refused = EventKind::FlowClosed(Box::new(FlowSummary { last, ..FlowSummary::default() }));
+        bench.tell(&mut *rule, 3_800, &Arc::new(knock), refused);
+        assert_eq!(bench.tell(&mut *rule, 3_801, &opened(3_801, 502), EventKind::Identified).len(), 1);
+    }
+
+    #[test]
+    fn a_protocol_that_moves_to_another_port_is_no_new_conversation() {
+        let bench = strict();
+        let mut rule = build(&RULE);
+        let texts = [(0, 502), (300, 10_502), (899, 502), (1_499, 10_503)].map(|(second, port)| {
+            let found = bench.tell(&mut *rule, second, &opened(second, port), EventKind::Identified);
+            found.first().map(|one| one.text)
+        });
+        assert_eq!(texts, [Some(&NEW), None, None, Some(&AGAIN)]);
+    }
+
+    #[test]
+    fn what_is_in_order_is_silent_however_long_it_was_quiet() {
+        let mut rule = ConversationNew::new(&Settings::default(), 10);
+        for second in [0, 10_000] {
+            let now = opened(second, 502).opened;
+            let flow =
+                |client| settled(&Arc::new(Flow { opened: now, ..Flow::clone(&flow(client, "10.20.1.9", 502)) }));
+            assert!(rule.judge(&flow("10.20.0.5"), usual(), now).is_none());
+            assert!(rule.judge(&flow("10.20.0.6"), forbidden(), now).is_none());
+            assert!(rule.judge(&flow("10.20.0.7"), Verdict::Unknown, now).is_none());
+        }
+        assert_eq!(rule.unjudged(), 1);
+    }
+
     #[test]
     fn forgetting_is_counted() {
-        let mut rule = ConversationNew::new(1);
-        rule.judge(&settled(&flow("10.20.0.5", "10.20.1.9", 502)), usual());
-        rule.judge(&settled(&flow("10.20.0.5", "10.20.1.10", 502)), usual());
+        let mut rule = ConversationNew::new(&Settings::default(), 1);
+        rule.judge(&settled(&flow("10.20.0.5", "10.20.1.9", 502)), usual(), NOW);
+        rule.judge(&settled(&flow("10.20.0.5", "10.20.1.10", 502)), usual(), NOW);
         assert_eq!(rule.forgotten(), 1);
+    }
+
+    #[test]
+    fn what_was_told_is_bounded() {
+        let mut rule = ConversationNew::new(&Settings::default(), 2);
+        for port in 1..=5 {
+            let flow = settled(&unidentified("10.20.0.66", "10.20.1.9", port));
+            assert!(rule.judge(&flow, unusual(Novelty::Conversation), NOW).is_some());
+        }
+        assert_eq!((rule.told.len(), rule.forgotten()), (2, 3));
     }
 }

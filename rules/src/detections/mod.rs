@@ -6,25 +6,42 @@
 use crate::rule::Registration;
 
 mod catalogue;
+mod dialects;
 mod document;
+mod holding;
 #[cfg(test)]
 pub(crate) mod testing;
 mod waiting;
 mod wording;
 
+pub mod arp_spoofing;
 pub mod asset_address_conflict;
 pub mod asset_new;
 pub mod capture_limit;
+pub mod clock_far;
+pub mod clock_set;
+pub mod command_sequence;
 pub mod conduit_breach;
+pub mod connection_flood;
 pub mod controller_dangerous;
 pub mod conversation_new;
+pub mod device_trouble;
 pub mod exception_burst;
 pub mod fragment_conflict;
+pub mod icmp_flood;
+pub mod interrogation_repeated;
 pub mod operation_new;
+pub mod point_new;
+pub mod point_stale;
 pub mod protocol_malformed;
 pub mod protocol_unexpected_port;
+pub mod quality_bad;
+pub mod reporting_disabled;
+pub mod request_flood;
 pub mod scan_sweep;
+pub mod session_irregular;
 pub mod stream_conflict;
+pub mod unsolicited_storm;
 pub mod value_out_of_range;
 pub mod write_unusual;
 
@@ -47,6 +64,21 @@ pub const CATALOG: &[Registration] = &[
     stream_conflict::RULE,
     fragment_conflict::RULE,
     capture_limit::RULE,
+    command_sequence::RULE,
+    session_irregular::RULE,
+    device_trouble::RULE,
+    clock_set::RULE,
+    interrogation_repeated::RULE,
+    reporting_disabled::RULE,
+    unsolicited_storm::RULE,
+    clock_far::RULE,
+    quality_bad::RULE,
+    point_new::RULE,
+    point_stale::RULE,
+    request_flood::RULE,
+    connection_flood::RULE,
+    icmp_flood::RULE,
+    arp_spoofing::RULE,
 ];
 
 #[cfg(test)]
@@ -73,6 +105,21 @@ mod tests {
         stream_conflict::TEXTS,
         fragment_conflict::TEXTS,
         capture_limit::TEXTS,
+        command_sequence::TEXTS,
+        session_irregular::TEXTS,
+        device_trouble::TEXTS,
+        clock_set::TEXTS,
+        interrogation_repeated::TEXTS,
+        reporting_disabled::TEXTS,
+        unsolicited_storm::TEXTS,
+        clock_far::TEXTS,
+        quality_bad::TEXTS,
+        point_new::TEXTS,
+        point_stale::TEXTS,
+        request_flood::TEXTS,
+        connection_flood::TEXTS,
+        icmp_flood::TEXTS,
+        arp_spoofing::TEXTS,
     ];
 
     fn is_japanese(text: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Alert on one source that goes through many addresses, ports, unit identifiers, function codes or registers.
 
+use super::dialects::{is_dnp3, is_iec104};
 use super::waiting::{Attempts, Waiting};
 use super::wording::{client, place, server};
 use crate::facts::asset::AssetKey;
@@ -11,10 +12,9 @@ use crate::norm::{Basis, Novelty, Verdict};
 use crate::rule::{
     Card, Cited, Finding, Interest, Param, Registration, Rule, Scene, Setting, Settings, Severity, Technique, Text,
 };
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use yagura_parsers::protocols::ProtocolId;
+use yagura_parsers::message::{Reason, Verb};
 
 /// The catalogue's line.
 pub const RULE: Registration =
@@ -41,10 +41,12 @@ static CARD: Card = Card {
         "62443-3-3 SR 6.2",
     ],
     what: Text {
-        en: "One source went through many addresses, ports, unit identifiers, function codes or registers in a short \
-             time, and found most of them shut, absent or refused. Four times the threshold makes it high.",
-        ja: "一つの送信元が短時間に多数のアドレス・ポート・ユニット識別子・ファンクションコード・レジスターを順に試\
-             し、その多くが応答なしまたは拒否でした。しきい値の4倍で深刻度は高になります。",
+        en: "One source went through many addresses, ports, units (unit identifiers, link addresses, common addresses), \
+             function codes, registers or points in a short time, and found most of them shut, absent, refused or new. \
+             Four times the threshold makes it high.",
+        ja: "一つの送信元が短時間に多数のアドレス・ポート・ユニット（ユニット識別子、リンクアドレス、共通アドレス）・\
+             ファンクションコード・レジスターまたはポイントを順に試し、その多くが応答なし・拒否・未知でした。しきい値\
+             の4倍で深刻度は高になります。",
     },
     why: Text {
         en: "Who does not know the plant has to search it first. The search is the earliest sign, and it comes before \
@@ -69,20 +71,20 @@ static CARD: Card = Card {
         Setting { name: "ports", what: "TCP ports of one server that do not answer", default: 25, min: 5, max: 250 },
         Setting {
             name: "units",
-            what: "unit identifiers that are new, or that a gateway does not reach",
+            what: "unit identifiers, link or common addresses that are new, or that nobody has",
             default: 8,
             min: 3,
             max: 250,
         },
+        Setting { name: "units_unjudged", what: "the same where there is no baseline", default: 40, min: 3, max: 250 },
+        Setting { name: "codes", what: "function codes that are new or refused", default: 10, min: 3, max: 250 },
         Setting {
-            name: "units_unjudged",
-            what: "unit identifiers where there is no baseline",
-            default: 40,
+            name: "registers",
+            what: "registers or points that are new or refused",
+            default: 30,
             min: 3,
             max: 250,
         },
-        Setting { name: "codes", what: "function codes that are new or refused", default: 10, min: 3, max: 250 },
-        Setting { name: "registers", what: "places that are new or refused", default: 30, min: 3, max: 250 },
         Setting {
             name: "window_s",
             what: "within so many seconds; in whole minutes, two at least",
@@ -112,6 +114,14 @@ static UNITS: Text = Text {
     en: "{client} tried {count} unit identifiers at {server} within {seconds} s, from {first} to {last}",
     ja: "{client} が {seconds} 秒以内に {server} の {count} 個のユニット識別子を試みました（{first} ～ {last}）",
 };
+static LINK_ADDRESSES: Text = Text {
+    en: "{client} tried {count} link addresses at {server} within {seconds} s, from {first} to {last}",
+    ja: "{client} が {seconds} 秒以内に {server} の {count} 個のリンクアドレスを試みました（{first} ～ {last}）",
+};
+static COMMON_ADDRESSES: Text = Text {
+    en: "{client} tried {count} common addresses at {server} within {seconds} s, from {first} to {last}",
+    ja: "{client} が {seconds} 秒以内に {server} の {count} 個の共通アドレスを試みました（{first} ～ {last}）",
+};
 static CODES: Text = Text {
     en: "{client} tried {count} function codes on unit {unit} at {server} within {seconds} s, from {first} to {last}",
     ja: "{client} が {seconds} 秒以内に {server} のユニット {unit} に {count} 種のファンクションコードを試みました（\
@@ -123,7 +133,8 @@ static REGISTERS: Text = Text {
 };
 
 #[cfg(test)]
-pub(super) const TEXTS: &[&Text] = &[&ADDRESSES, &ARP_ADDRESSES, &PORTS, &UNITS, &CODES, &REGISTERS];
+pub(super) const TEXTS: &[&Text] =
+    &[&ADDRESSES, &ARP_ADDRESSES, &PORTS, &UNITS, &LINK_ADDRESSES, &COMMON_ADDRESSES, &CODES, &REGISTERS];
 
 /// A minute of packet time: usual operations are told once in each, so that nothing here may count within one.
 const MINUTE_NS: u64 = 60_000_000_000;
@@ -158,8 +169,10 @@ impl Kind {
         }
     }
 
-    fn text(self) -> &'static Text {
+    fn text(self, flow: Option<&Flow>) -> &'static Text {
         match self {
+            Self::Units | Self::UnitsUnjudged if flow.is_some_and(is_dnp3) => &LINK_ADDRESSES,
+            Self::Units | Self::UnitsUnjudged if flow.is_some_and(is_iec104) => &COMMON_ADDRESSES,
             Self::Addresses => &ADDRESSES,
             Self::ArpAddresses => &ARP_ADDRESSES,
             Self::Ports => &PORTS,
@@ -199,11 +212,140 @@ impl std::fmt::Display for Item {
     }
 }
 
-/// What one source has tried: each item with the slot (half a window, aligned to packet time) that it was last tried
-/// in. Items of the present slot and the one before it count.
-#[derive(Default)]
+/// Things that count, sorted: those last tried in the present slot, and those last tried in the one before. A thing takes no
+/// more room than it must: whoever sends one octet for each must not make the sensor hold many.
+#[derive(Debug)]
+struct Seen<T> {
+    now: Vec<T>,
+    before: Vec<T>,
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self { now: Vec::new(), before: Vec::new() }
+    }
+}
+
+impl<T: Ord + Copy> Seen<T> {
+    /// Notes a thing; one that is new only where there is room. Whether it is new, and was noted.
+    fn note(&mut self, thing: T, has_room: bool) -> bool {
+        let Err(place) = self.now.binary_search(&thing) else { return false };
+        let is_new = match self.before.binary_search(&thing) {
+            Ok(before) => {
+                self.before.remove(before);
+                false
+            }
+            Err(_) => true,
+        };
+        if is_new && !has_room {
+            return false;
+        }
+        self.now.insert(place, thing);
+        is_new
+    }
+
+    /// Another slot begins: the next one, or one that is further away.
+    fn turn(&mut self, is_next: bool) {
+        self.before.clear();
+        if is_next {
+            std::mem::swap(&mut self.now, &mut self.before);
+        } else {
+            self.now.clear();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.now.len().saturating_add(self.before.len())
+    }
+
+    fn least(&self) -> Option<T> {
+        self.now.first().into_iter().chain(self.before.first()).min().copied()
+    }
+
+    fn greatest(&self) -> Option<T> {
+        self.now.last().into_iter().chain(self.before.last()).max().copied()
+    }
+}
+
+/// What one source has tried, by its kind.
+enum Items {
+    Addresses(Seen<IpAddr>),
+    Numbers(Seen<u16>),
+    Codes(Seen<(u16, u16)>),
+    /// Indices into the names of spaces, and places there.
+    Places(Vec<&'static str>, Seen<(u8, u32)>),
+}
+
+impl Items {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Addresses | Kind::ArpAddresses => Self::Addresses(Seen::default()),
+            Kind::Ports | Kind::Units | Kind::UnitsUnjudged => Self::Numbers(Seen::default()),
+            Kind::Codes => Self::Codes(Seen::default()),
+            Kind::Registers => Self::Places(Vec::new(), Seen::default()),
+        }
+    }
+
+    /// As [`Seen::note`]. What is of another kind is not noted.
+    fn note(&mut self, item: Item, has_room: bool) -> bool {
+        match (self, item) {
+            (Self::Addresses(seen), Item::Address(address)) => seen.note(address, has_room),
+            (Self::Numbers(seen), Item::Number(number)) => seen.note(number, has_room),
+            (Self::Codes(seen), Item::Code(code, sub)) => seen.note((code, sub), has_room),
+            (Self::Places(spaces, seen), Item::Place(space, address)) => {
+                let known = spaces.iter().position(|known| *known == space);
+                let index = known.unwrap_or(spaces.len());
+                // No protocol has so many spaces.
+                let Ok(place) = u8::try_from(index) else { return false };
+                if known.is_none() {
+                    spaces.push(space);
+                }
+                seen.note((place, address), has_room)
+            }
+            _ => false,
+        }
+    }
+
+    fn turn(&mut self, is_next: bool) {
+        match self {
+            Self::Addresses(seen) => seen.turn(is_next),
+            Self::Numbers(seen) => seen.turn(is_next),
+            Self::Codes(seen) => seen.turn(is_next),
+            Self::Places(_, seen) => seen.turn(is_next),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Addresses(seen) => seen.len(),
+            Self::Numbers(seen) => seen.len(),
+            Self::Codes(seen) => seen.len(),
+            Self::Places(_, seen) => seen.len(),
+        }
+    }
+
+    /// The least and the greatest.
+    fn ends(&self) -> Option<(Item, Item)> {
+        Some(match self {
+            Self::Addresses(seen) => (Item::Address(seen.least()?), Item::Address(seen.greatest()?)),
+            Self::Numbers(seen) => (Item::Number(seen.least()?), Item::Number(seen.greatest()?)),
+            Self::Codes(seen) => {
+                let code = |(code, sub)| Item::Code(code, sub);
+                (code(seen.least()?), code(seen.greatest()?))
+            }
+            Self::Places(spaces, seen) => {
+                let place = |(index, address): (u8, u32)| {
+                    spaces.get(usize::from(index)).map(|space| Item::Place(space, address))
+                };
+                (place(seen.least()?)?, place(seen.greatest()?)?)
+            }
+        })
+    }
+}
+
+/// What one source has tried in the present slot (half a window, aligned to packet time) and the one before it.
 struct Sweep {
-    items: BTreeMap<Item, u64>,
+    items: Items,
     slot: u64,
     told: u64,
     cited: Vec<Cited>,
@@ -235,20 +377,19 @@ impl ScanSweep {
         let window = if course.kind == Kind::ArpAddresses { "arp_window_s" } else { "window_s" };
         let minutes = self.settings.value(&CARD, window).div_ceil(120).max(1);
         let slot = carrier.time.0.checked_div(minutes.saturating_mul(MINUTE_NS)).unwrap_or(0);
-        let sweep = self.sweeps.or_insert_with(course, Sweep::default);
+        let new = || Sweep { items: Items::of(course.kind), slot, told: 0, cited: Vec::new() };
+        let sweep = self.sweeps.or_insert_with(course, new);
         if slot != sweep.slot {
-            sweep.items.retain(|_, seen| seen.abs_diff(slot) <= 1);
+            sweep.items.turn(sweep.slot.abs_diff(slot) == 1);
             sweep.slot = slot;
             sweep.told = 0;
-            if sweep.items.is_empty() {
+            if sweep.items.len() == 0 {
                 sweep.cited.clear();
             }
         }
         let known = u64::try_from(sweep.items.len()).unwrap_or(u64::MAX);
-        if known >= threshold.saturating_mul(ITEMS_PER_THRESHOLD) && !sweep.items.contains_key(&item) {
-            return None;
-        }
-        if sweep.items.insert(item, slot).is_some() {
+        let has_room = known < threshold.saturating_mul(ITEMS_PER_THRESHOLD);
+        if !sweep.items.note(item, has_room) {
             return None;
         }
         if sweep.cited.len() < Cited::MAX {
@@ -260,7 +401,7 @@ impl ScanSweep {
             return None;
         }
         sweep.told = count;
-        let (first, last) = (sweep.items.keys().next()?, sweep.items.keys().next_back()?);
+        let (first, last) = sweep.items.ends()?;
         let mut params = vec![
             ("client", Param::Asset(course.source)),
             ("swept", Param::Word(course.kind.name())),
@@ -282,7 +423,7 @@ impl ScanSweep {
         }
         let is_high = count >= threshold.saturating_mul(HIGH_AT);
         Some(Finding {
-            text: course.kind.text(),
+            text: course.kind.text(carrier.flow.map(|flow| &**flow)),
             params,
             subject,
             severity: Some(if is_high { Severity::High } else { Severity::Medium }),
@@ -320,6 +461,10 @@ impl ScanSweep {
     }
 
     fn operated(&mut self, flow: &Arc<Flow>, fact: &OperationFact, event: &Event, found: &mut Vec<Finding>) {
+        // What a device reports, and what keeps the session, is not tried.
+        if matches!(fact.operation.verb, Verb::Report | Verb::Session) {
+            return;
+        }
         // A usual question stays usual when it is refused: a device is off.
         let (is_new, widest, basis) = match fact.verdict {
             Verdict::Usual(_) => return,
@@ -328,27 +473,21 @@ impl ScanSweep {
             Verdict::Unusual(novelty, basis) => (true, novelty, basis),
         };
         let is_asked = matches!(fact.stage, Stage::Requested | Stage::Unasked);
-        let refusal = match (&fact.refusal, fact.stage, flow.protocol) {
-            (Some(refusal), Stage::Refused, Some(ProtocolId::Modbus)) => Some(refusal.code),
-            _ => None,
-        };
+        let refusal = fact.refusal.filter(|_| fact.stage == Stage::Refused).map(|refusal| refusal.reason);
         let done = &fact.operation;
         let carrier = Carrier { time: event.time, flow: Some(flow), cited: Some(Cited::event(event)), basis };
         let course = |kind, unit| Course { kind, source: client(flow), target: Some(server(flow)), unit };
-        // Modbus V1.1b3, 7: 10 gateway path unavailable, 11 gateway target device failed to respond.
-        if (is_asked && is_new && widest <= Novelty::Unit) || matches!(refusal, Some(10 | 11)) {
+        if (is_asked && is_new && widest <= Novelty::Unit) || refusal == Some(Reason::Unit) {
             found.extend(self.add(course(Kind::Units, None), Item::Number(done.unit), &carrier));
         } else if is_asked && !is_new {
             found.extend(self.add(course(Kind::UnitsUnjudged, None), Item::Number(done.unit), &carrier));
         }
-        // 1 illegal function.
-        if (is_asked && is_new && widest <= Novelty::Code) || refusal == Some(1) {
+        if (is_asked && is_new && widest <= Novelty::Code) || refusal == Some(Reason::Function) {
             let item = Item::Code(done.code, done.sub);
             found.extend(self.add(course(Kind::Codes, Some(done.unit)), item, &carrier));
         }
-        // 2 illegal data address.
         if let Some(target) = done.target
-            && ((is_asked && is_new) || refusal == Some(2))
+            && ((is_asked && is_new) || refusal == Some(Reason::Address))
         {
             let item = Item::Place(target.space, target.first);
             found.extend(self.add(course(Kind::Registers, Some(done.unit)), item, &carrier));
@@ -383,9 +522,9 @@ impl Rule for ScanSweep {
 mod tests {
     use super::*;
     use crate::detections::testing::{
-        Bench, asked, build, flow, ip, key, kind, mac, read, refused, unidentified, unusual, usual,
+        Bench, asked, build, dnp3, flow, iec104, ip, key, kind, mac, read, refused, unidentified, unusual, usual,
     };
-    use yagura_parsers::message::Operation;
+    use yagura_parsers::message::{Operation, Refusal, Target};
     use yagura_parsers::packet::Scope;
 
     /// What a rule finds in facts of one client at one server, one a second.
@@ -524,6 +663,7 @@ mod tests {
         };
         assert!(codes(9, 1, Verdict::Unknown).is_empty());
         let found = codes(10, 1, Verdict::Unknown);
+        assert_eq!(found[0].text, &CODES);
         assert_eq!((found.len(), found[0].subject.as_str()), (1, "codes/10.20.0.66>10.20.1.20/1"));
         assert!(codes(100, 1, usual()).is_empty());
         assert!(codes(100, 6, Verdict::Unknown).is_empty());
@@ -539,6 +679,81 @@ mod tests {
         assert!(places(200, 3).is_empty());
         let found = facts((0..30).map(|n| asked(read(1, n, 1), unusual(Novelty::Addresses))));
         assert_eq!(found.len(), 1);
+    }
+
+    /// What a rule finds in refusals of another protocol, one for each of some units or points.
+    fn refusals(flow: &Arc<Flow>, reason: Reason, each: impl Iterator<Item = Operation>) -> Vec<Finding> {
+        let (bench, mut rule) = (Bench::new(), build(&RULE));
+        each.flat_map(|operation| {
+            let refusal = Some(Refusal { code: 47, name: None, reason });
+            let fact = OperationFact { refusal, ..refused(operation, Verdict::Unknown, 1) };
+            bench.tell(&mut *rule, 0, flow, kind(fact))
+        })
+        .collect()
+    }
+
+    fn command(unit: u16, first: u32) -> Operation {
+        let target = Some(Target { space: "single_command", first, count: 1 });
+        Operation { verb: Verb::Control, code: 45, sub: 0, unit, target }
+    }
+
+    #[test]
+    fn sweeps_of_other_protocols_are_told_by_the_reason_of_the_refusal() {
+        let (station, outstation) = (iec104("10.20.0.66", "10.20.1.20"), dnp3("10.20.0.66", "10.20.1.20"));
+        let units = |flow, count| refusals(flow, Reason::Unit, (1..=count).map(|unit| command(unit, 1)));
+        assert!(units(&station, 7).is_empty());
+        assert_eq!(units(&station, 8)[0].text, &COMMON_ADDRESSES);
+        assert_eq!(units(&outstation, 8)[0].text, &LINK_ADDRESSES);
+        let points = |count| refusals(&station, Reason::Address, (0..count).map(|first| command(3, first)));
+        assert!(points(29).is_empty());
+        let found = points(30);
+        assert_eq!(found[0].subject, "registers/10.20.0.66>10.20.1.20/3");
+        assert_eq!(found[0].params[5], ("last", Param::Text("single_command 29".to_owned())));
+        assert!(refusals(&station, Reason::Other, (0..100).map(|first| command(3, first))).is_empty());
+        assert!(refusals(&station, Reason::Busy, (1..100).map(|unit| command(unit, 1))).is_empty());
+    }
+
+    #[test]
+    fn link_addresses_without_a_baseline_and_common_addresses_with_one_are_sweeps() {
+        let tell = |flow, count, verdict| {
+            let (bench, mut rule) = (Bench::new(), build(&RULE));
+            (1..=count)
+                .flat_map(|unit| bench.tell(&mut *rule, 0, flow, kind(asked(command(unit, 1), verdict))))
+                .filter(|finding| finding.subject.starts_with("units"))
+                .count()
+        };
+        let (station, outstation) = (iec104("10.20.0.66", "10.20.1.20"), dnp3("10.20.0.66", "10.20.1.20"));
+        assert_eq!([tell(&outstation, 39, Verdict::Unknown), tell(&outstation, 40, Verdict::Unknown)], [0, 1]);
+        let new = unusual(Novelty::Unit);
+        assert_eq!([tell(&station, 7, new), tell(&station, 8, new)], [0, 1]);
+    }
+
+    #[test]
+    fn what_is_reported_and_what_keeps_the_session_is_not_tried() {
+        let (bench, mut rule) = (Bench::new(), build(&RULE));
+        let flow = dnp3("10.20.0.5", "10.20.1.20");
+        for n in 0..200_u16 {
+            for (verb, stage) in [(Verb::Report, Stage::Reported), (Verb::Session, Stage::Requested)] {
+                let operation = Operation { verb, code: n, ..command(n, n.into()) };
+                let fact = OperationFact { stage, ..asked(operation, unusual(Novelty::Unit)) };
+                assert!(bench.tell(&mut *rule, 0, &flow, kind(fact)).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn things_count_in_their_slot_and_the_next() {
+        let mut seen = Seen::default();
+        assert!(seen.note(5_u16, true) && seen.note(9, true) && !seen.note(5, true));
+        assert!(!seen.note(7, false), "no room for what is new");
+        seen.turn(true);
+        assert_eq!((seen.len(), seen.least(), seen.greatest()), (2, Some(5), Some(9)));
+        assert!(!seen.note(9, false), "what is known needs none");
+        assert!(seen.note(7, true));
+        seen.turn(true);
+        assert_eq!((seen.len(), seen.least(), seen.greatest()), (2, Some(7), Some(9)));
+        seen.turn(false);
+        assert_eq!((seen.len(), seen.least()), (0, None));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What tests of detections build their events with.
 
 use crate::facts::asset::{Asset, AssetKey, Claim};
-use crate::facts::event::{Event, EventId, EventKind, FrameRef, OperationFact, Stage};
+use crate::facts::event::{
+    Event, EventId, EventKind, FrameRef, NoticeFact, OperationFact, PointChange, PointFact, Stage,
+};
 use crate::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
 use crate::facts::time::Timestamp;
 use crate::norm::{Basis, Line, Norm, Novelty, Verdict};
@@ -12,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use yagura_parsers::dissect::Direction;
-use yagura_parsers::message::{Operation, Refusal, Target, Verb};
+use yagura_parsers::error::Clause;
+use yagura_parsers::message::{Notice, NoticeKind, Operation, Point, PointValue, Quality, Refusal, Target, Verb};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
@@ -166,6 +169,21 @@ pub(crate) fn flow(client: &str, server: &str, port: u16) -> Arc<Flow> {
     })
 }
 
+/// A flow of DNP3.
+pub(crate) fn dnp3(client: &str, server: &str) -> Arc<Flow> {
+    speaking(ProtocolId::Dnp3, client, server)
+}
+
+/// A flow of IEC 60870-5-104.
+pub(crate) fn iec104(client: &str, server: &str) -> Arc<Flow> {
+    speaking(ProtocolId::Iec104, client, server)
+}
+
+fn speaking(protocol: ProtocolId, client: &str, server: &str) -> Arc<Flow> {
+    let port = protocol.ports().first().copied().expect("a port");
+    Arc::new(Flow { protocol: Some(protocol), dialect: "", ..Flow::clone(&flow(client, server, port)) })
+}
+
 /// The same, before anything was said.
 pub(crate) fn unidentified(client: &str, server: &str, port: u16) -> Arc<Flow> {
     let mut flow = Flow::clone(&flow(client, server, port));
@@ -220,6 +238,22 @@ pub(crate) fn refused(operation: Operation, verdict: Verdict, code: u16) -> Oper
 
 pub(crate) fn kind(fact: OperationFact) -> EventKind {
     EventKind::Operation(Box::new(fact))
+}
+
+/// A message in a flow that shows something beside what it says.
+pub(crate) fn notice(kind: NoticeKind, name: &'static str, unit: u16, direction: Direction) -> EventKind {
+    let notice = Notice { kind, name, unit, got: 7, expected: 5, clause: Clause("5.1") };
+    EventKind::Notice(Box::new(NoticeFact { direction, notice }))
+}
+
+/// What became of a measured value.
+pub(crate) fn point_change(unit: u16, address: u32, change: PointChange) -> EventKind {
+    let quality = match change {
+        PointChange::TurnedBad => Quality::INVALID.and(Quality::OVERFLOW),
+        _ => Quality::default(),
+    };
+    let point = Point { quality, ..Point::bare("measured_value", address, PointValue::Real(1.5)) };
+    EventKind::Point(Box::new(PointFact { unit, point, change }))
 }
 
 pub(crate) fn usual() -> Verdict {

@@ -1,5 +1,6 @@
 //! The words and keys that findings of all detections share.
 
+use super::dialects::command_name;
 use crate::facts::asset::AssetKey;
 use crate::facts::flow::{Flow, Transport};
 use crate::norm::{Basis, Verdict};
@@ -106,13 +107,18 @@ pub(crate) fn target(operation: &Operation) -> Option<String> {
     })
 }
 
-/// Values that are written: the first few, with their addresses where there are several: `1234`, `40=1, 41=2, ..`.
+/// Values that are written: the first few, with their addresses where there are several: `1234`, `40=1, 41=2, ..`. The
+/// codes of commands have their names beside them: `3 latch_on`.
 pub(crate) fn values(points: &[Point]) -> Option<String> {
+    let named = |point: &Point| match command_name(point.space, point.value) {
+        Some(name) => format!("{} {name}", value(point.value)),
+        None => value(point.value),
+    };
     if let [point] = points {
-        return Some(value(point.value));
+        return Some(named(point));
     }
     let mut shown: Vec<String> =
-        points.iter().take(VALUES_SHOWN).map(|point| format!("{}={}", point.address, value(point.value))).collect();
+        points.iter().take(VALUES_SHOWN).map(|point| format!("{}={}", point.address, named(point))).collect();
     if points.len() > VALUES_SHOWN {
         shown.push("..".to_owned());
     }
@@ -178,5 +184,7 @@ mod tests {
         let many: Vec<Point> = (0..6).map(|n| point(n, PointValue::Signed(-i64::from(n)))).collect();
         assert_eq!(values(&many).unwrap(), "0=0, 1=-1, 2=-2, 3=-3, ..");
         assert_eq!(values(&many[..2]).unwrap(), "0=0, 1=-1");
+        let command = Point::bare("binary_output", 3, PointValue::Unsigned(0x81));
+        assert_eq!(values(&[command]).unwrap(), "129 pulse_on trip");
     }
 }

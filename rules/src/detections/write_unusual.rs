@@ -1,5 +1,6 @@
 //! Alert on a write or control from a client, or to a place, that is not usual.
 
+use super::dialects::{is_cancelled, is_everybody, is_select};
 use super::wording::{basis, client, ends, finding, operation, server, spoken, target, values};
 use crate::facts::asset::AssetKey;
 use crate::facts::event::{Event, EventKind, OperationFact, Stage};
@@ -27,10 +28,11 @@ static CARD: Card = Card {
     serves: &["000", "002 4.8.1", "CSF DE.CM-01", "CSF DE.AE-02", "CPG 1.0.1 3.A", "CPG 2.0 4.B", "62443-3-3 SR 6.2"],
     what: Text {
         en: "A client wrote to a controller, or commanded it, in a way that the baseline does not know: a new client, \
-             unit, function code or address. Without a baseline the first write of each client to each unit is told.",
+             unit, function code or address. Without a baseline the first write of each client to each kind of point of \
+             each unit is told.",
         ja: "ベースラインにないクライアント・ユニット・ファンクションコード・アドレスで、コントローラーへの書き込みま\
-             たは制御が行われました。ベースラインがない場合は、クライアントとユニットの組ごとに最初の書き込みを通知し\
-             ます。",
+             たは制御が行われました。ベースラインがない場合は、クライアント・ユニット・ポイント種別の組ごとに最初の書\
+             き込みを通知します。",
     },
     why: Text {
         en: "A write is how a command reaches pumps, valves and breakers. Most industrial protocols do not ask who \
@@ -54,6 +56,18 @@ static WROTE: Text = Text {
     en: "{client} wrote {target} of unit {unit} at {server}: {value}",
     ja: "{client} が {server} のユニット {unit} の {target} に書き込みました: {value}",
 };
+static COMMANDED: Text = Text {
+    en: "{client} commanded {target} of unit {unit} at {server}: {value} ({operation})",
+    ja: "{client} が {server} のユニット {unit} の {target} に指令しました: {value}（{operation}）",
+};
+static SELECTED: Text = Text {
+    en: "{client} selected {target} of unit {unit} at {server} for a command: {value} ({operation})",
+    ja: "{client} が {server} のユニット {unit} の {target} を指令のため選択しました: {value}（{operation}）",
+};
+static EVERYBODY: Text = Text {
+    en: "{client} sent {operation} to address {unit} at {server}, which is every device behind it",
+    ja: "{client} が {server} の一斉同報アドレス {unit} に {operation} を送りました（配下の全機器が対象です）",
+};
 static SENT_TO: Text = Text {
     en: "{client} sent {operation} for {target} to unit {unit} at {server}",
     ja: "{client} が {server} のユニット {unit} に {target} の {operation} を送りました",
@@ -72,12 +86,15 @@ static TRIED: Text = Text {
 };
 
 #[cfg(test)]
-pub(super) const TEXTS: &[&Text] = &[&WROTE, &SENT_TO, &SENT, &BROADCAST, &TRIED];
+pub(super) const TEXTS: &[&Text] = &[&WROTE, &COMMANDED, &SELECTED, &EVERYBODY, &SENT_TO, &SENT, &BROADCAST, &TRIED];
 
 struct WriteUnusual {
     /// Told without a baseline: once for each.
-    known: Bounded<(AssetKey, AssetKey, u16, Verb), ()>,
+    known: Bounded<Kind, ()>,
 }
+
+/// Client, server, unit, verb, data space, and whether it only selects.
+type Kind = (AssetKey, AssetKey, u16, Verb, Option<&'static str>, bool);
 
 impl Rule for WriteUnusual {
     fn interest(&self) -> Interest {
@@ -100,6 +117,8 @@ impl Rule for WriteUnusual {
 impl WriteUnusual {
     fn judge(&mut self, flow: &Arc<Flow>, fact: &OperationFact) -> Option<Finding> {
         let done = &fact.operation;
+        let selects = is_select(flow, done);
+        let space = done.target.map(|target| target.space);
         let is_refused = match fact.stage {
             Stage::Requested | Stage::Unasked => false,
             // Its request was told, unless nobody saw it.
@@ -112,7 +131,7 @@ impl WriteUnusual {
             Verdict::Unusual(Novelty::Code | Novelty::Addresses, _) => Severity::Medium,
             Verdict::Unusual(..) => Severity::High,
             Verdict::Unknown => {
-                if !self.known.first((client(flow), server(flow), done.unit, done.verb)) {
+                if !self.known.first((client(flow), server(flow), done.unit, done.verb, space, selects)) {
                     return None;
                 }
                 Severity::Medium
@@ -120,10 +139,12 @@ impl WriteUnusual {
             Verdict::Usual(_) | Verdict::Forbidden(_) => return None,
         };
         let subject = format!("{}/{}/{}/{}", ends(flow), spoken(flow), done.unit, done.verb.name());
-        let subject = match done.target {
-            Some(target) => format!("{subject}/{}", target.space),
+        let subject = match space {
+            Some(space) => format!("{subject}/{space}"),
             None => subject,
         };
+        // What follows the select moves something, and must not pass for its repeat.
+        let subject = if selects { format!("{subject}/select") } else { subject };
         let mut params = vec![
             ("operation", operation(flow, done)),
             ("verb", Param::Word(done.verb.name())),
@@ -137,8 +158,11 @@ impl WriteUnusual {
             _ if is_refused => &TRIED,
             // Modbus over serial line V1.02, 2.2: unit identifier 0 is the broadcast.
             _ if done.unit == 0 && flow.protocol == Some(ProtocolId::Modbus) => &BROADCAST,
-            (Some(_), Some(_)) => &WROTE,
-            (Some(_), None) => &SENT_TO,
+            _ if is_everybody(flow, done.unit) => &EVERYBODY,
+            (Some(_), Some(_)) if selects => &SELECTED,
+            (Some(_), Some(_)) if done.verb == Verb::Control && !is_cancelled(flow, done) => &COMMANDED,
+            (Some(_), Some(_)) if done.verb == Verb::Write => &WROTE,
+            (Some(_), _) => &SENT_TO,
             (None, _) => &SENT,
         };
         params.extend(target.map(|target| ("target", Param::Text(target))));
@@ -153,16 +177,22 @@ impl WriteUnusual {
 mod tests {
     use super::*;
     use crate::detections::testing::{
-        Bench, LINE, asked, build, flow, forbidden, kind, read, refused, unusual, usual, write,
+        Bench, LINE, asked, build, dnp3, flow, forbidden, iec104, kind, read, refused, unusual, usual, write,
     };
     use crate::norm::{Basis, Novelty};
-    use yagura_parsers::message::{Operation, Point, PointValue};
+    use yagura_parsers::message::{Operation, Point, PointValue, Target};
 
     fn all(facts: Vec<OperationFact>) -> Vec<Finding> {
         let bench = Bench::new();
         let mut rule = build(&RULE);
         let flow = flow("10.20.0.66", "10.20.1.9", 502);
         facts.into_iter().flat_map(|fact| bench.tell(&mut *rule, 0, &flow, kind(fact))).collect()
+    }
+
+    fn command(code: u16, sub: u16, space: &'static str, value: PointValue) -> OperationFact {
+        let target = Some(Target { space, first: 40, count: 1 });
+        let operation = Operation { verb: Verb::Control, code, sub, unit: 10, target };
+        OperationFact { points: [Point::bare(space, 40, value)].into(), ..asked(operation, Verdict::Unknown) }
     }
 
     fn with_values(mut fact: OperationFact) -> OperationFact {
@@ -200,6 +230,51 @@ mod tests {
         ]);
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|finding| finding.basis == Basis::None && finding.severity == Some(Severity::Medium)));
+    }
+
+    #[test]
+    fn without_a_baseline_each_kind_of_point_is_told_and_a_select_does_not_stand_for_its_operate() {
+        let (bench, mut rule) = (Bench::new(), build(&RULE));
+        let told = |rule: &mut dyn Rule, flow: &Arc<Flow>, fact| {
+            bench.tell(rule, 0, flow, kind(fact)).into_iter().map(|f| (f.text, f.subject)).collect::<Vec<_>>()
+        };
+        let dnp3 = dnp3("10.20.0.5", "10.20.1.9");
+        let select = command(3, 0, "binary_output", PointValue::Unsigned(3));
+        let operate = command(4, 0, "binary_output", PointValue::Unsigned(3));
+        let base = "10.20.0.5>10.20.1.9/dnp3/10/control/binary_output";
+        assert_eq!(told(&mut *rule, &dnp3, select.clone()), [(&SELECTED, format!("{base}/select"))]);
+        assert_eq!(told(&mut *rule, &dnp3, operate.clone()), [(&COMMANDED, base.to_owned())]);
+        assert!(told(&mut *rule, &dnp3, select).is_empty() && told(&mut *rule, &dnp3, operate).is_empty());
+        let set_point = command(4, 0, "analog_output", PointValue::Real(4.5));
+        assert_eq!(told(&mut *rule, &dnp3, set_point).len(), 1);
+
+        let iec = iec104("10.20.0.5", "10.20.1.9");
+        let single = |sub| command(45, sub, "single_command", PointValue::Bit(true));
+        assert_eq!(told(&mut *rule, &iec, single(0x80))[0].0, &SELECTED);
+        assert_eq!(told(&mut *rule, &iec, single(0))[0].0, &COMMANDED);
+        let mut off = single(0x40);
+        off.verdict = unusual(Novelty::Code);
+        assert_eq!(told(&mut *rule, &iec, off)[0].0, &SENT_TO, "called off");
+    }
+
+    #[test]
+    fn a_command_shows_point_and_value_by_name() {
+        let fact = command(5, 0, "binary_output", PointValue::Unsigned(0x81));
+        let flow = dnp3("10.20.0.5", "10.20.1.9");
+        let found = Bench::new().tell(&mut *build(&RULE), 0, &flow, kind(fact));
+        assert!(found[0].params.contains(&("value", Param::Text("129 pulse_on trip".to_owned()))));
+        assert!(found[0].params.contains(&("target", Param::Text("binary_output 40".to_owned()))));
+        assert_eq!((found[0].severity, found[0].basis), (Some(Severity::Medium), Basis::None));
+    }
+
+    #[test]
+    fn a_command_to_every_outstation_says_so() {
+        for (unit, text) in [(0xFFFF, &EVERYBODY), (0xFFFD, &EVERYBODY), (0xFFFC, &COMMANDED)] {
+            let mut fact = command(5, 0, "binary_output", PointValue::Unsigned(3));
+            fact.operation.unit = unit;
+            let flow = dnp3("10.20.0.5", "10.20.1.9");
+            assert_eq!(Bench::new().tell(&mut *build(&RULE), 0, &flow, kind(fact))[0].text, text);
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Dissector for Dnp3Dissector {
         }
         message.set_fragment(transport, octets);
         let Some(Fragment { function, indications, .. }) = message.fragment().copied() else { return Ok(message) };
-        if function.is_command() {
+        if function.is_command() && message.fault.is_none() {
             message.control = message.command();
             remember(&mut self.commands, &message);
         } else if function == FunctionCode::RESPONSE {

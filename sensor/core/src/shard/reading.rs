@@ -110,7 +110,7 @@ impl Listener for Reading<'_> {
             Kind::Request if message.pairing().is_none() && message.control().is_none() => false,
             Kind::Request => Rate::add(&mut self.rate.requests),
             Kind::Response => Rate::add(&mut self.rate.answers),
-            Kind::Unsolicited => Rate::add(&mut self.rate.unsolicited),
+            Kind::Unsolicited => message.reports().is_some() && Rate::add(&mut self.rate.unsolicited),
         };
         self.hand.points.heard(octets.len());
         let Self { hand, facts, at, direction, id, talk, answered, .. } = self;
@@ -550,7 +550,7 @@ fn is_told_once(verdict: Verdict, verb: Verb) -> bool {
 fn is_cited(verdict: Verdict, verb: Verb) -> bool {
     match verdict {
         Verdict::Usual(_) => false,
-        Verdict::Unknown => verb.changes_process() || verb.is_dangerous(),
+        Verdict::Unknown => verb.changes_process() || verb.is_dangerous() || verb == Verb::Configure,
         Verdict::Forbidden(_) | Verdict::Unusual(..) => true,
     }
 }
