@@ -99,7 +99,9 @@ fn what_is_no_capture_is_told_in_one_line() {
         cases.push(("/dev/zero", "is a"));
     }
     for (file, words) in cases {
-        for command in [&["replay"][..], &["stats"], &["stats", "--json"], &["assets"], &["learn", "--out", "b.toml"]] {
+        for command in
+            [&["replay"][..], &["stats"], &["stats", "--json"], &["assets"], &["points"], &["learn", "--out", "b.toml"]]
+        {
             let ran = desk.run(&[command, &[file]].concat());
             assert_failed(&ran, 1, &[&format!("yagura: {file}: "), words]);
         }
@@ -533,6 +535,78 @@ fn each_language_says_the_same_alerts() {
     }
 }
 
+#[test]
+fn points_are_told_with_who_writes_them() {
+    let desk = Desk::new("points");
+    let points = desk.judged(&["points", "capture.pcap", "--json"]).fine();
+    assert!(
+        points.said.is_empty() && points.records().iter().all(|record| record["type"] == "point"),
+        "{}",
+        points.said
+    );
+    let place = |record: &Value| {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let number = |key: &str| record[key].as_u64().expect("a number");
+        let server = text(&record["server"]["address"]).parse::<std::net::IpAddr>().expect("an address");
+        (server, text(&record["protocol"]), number("unit"), text(&record["space"]), number("address"))
+    };
+    let places: Vec<_> = points.records().iter().map(place).collect();
+    let sorted: BTreeSet<_> = places.iter().cloned().collect();
+    assert!(places.iter().eq(sorted.iter()), "each point is told once, in order");
+    // The set point that the panel writes every other second, and a stranger once.
+    let of = |space: &str, address: u64| {
+        let is = |record: &Value| {
+            record["server"]["name"] == "PLC-1" && record["space"] == space && record["address"] == address
+        };
+        points.records().into_iter().find(is).unwrap_or_else(|| panic!("{space} {address} is not told"))
+    };
+    let set = of("holding_register", 40);
+    assert_eq!((&set["server"]["address"], &set["unit"]), (&Value::from("10.20.1.9"), &Value::from(1)));
+    assert_eq!((&set["value"], &set["quality"]), (&Value::from(197), &Value::Array(Vec::new())));
+    assert_eq!((&set["range"]["min"], &set["range"]["max"]), (&Value::from(40.0), &Value::from(205.0)));
+    assert_eq!((&set["updates"], &set["changes"]), (&Value::from(421), &Value::from(40)));
+    assert_eq!((&set["first_at"]["frame"], &set["last_at"]["frame"]), (&Value::from(35), &Value::from(3_407)));
+    assert!(set["device_time"].is_null() && set["last"] == "2026-01-05T10:00:30.006383000Z", "{set}");
+    let period = set["period_ns"].as_u64().expect("it is polled");
+    assert!((900_000_000..1_100_000_000).contains(&period), "polled each second: {period}");
+    let writer = |address: &str, name: Value, writes: u64, value: u64, frame: u64, last: &str| {
+        let at = serde_json::json!({ "capture": "capture.pcap", "frame": frame });
+        serde_json::json!({
+            "address": address, "name": name, "writes": writes, "last": last, "value": value, "at": at,
+        })
+    };
+    let panel = writer("10.20.0.5", "HMI-1".into(), 21, 196, 3_403, "2026-01-05T10:00:30.003655000Z");
+    let stranger = writer("10.20.0.66", Value::Null, 1, 9_999, 3_231, "2026-01-05T10:00:18.107689000Z");
+    assert_eq!(set["writers"], Value::Array(vec![panel, stranger]));
+    let coil = of("coil", 0);
+    assert_eq!((&coil["value"], &coil["writers"]), (&Value::Bool(true), &Value::Array(Vec::new())));
+    // The same for people: one line a point, and how many there are.
+    let table = desk.judged(&["points", "capture.pcap"]).fine();
+    let lines: Vec<&str> = table.text().lines().collect();
+    assert_eq!(lines.len(), points.records().len() + 3);
+    assert_eq!(lines.last().copied(), Some(format!("{} points", points.records().len()).as_str()));
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let heading = "server protocol unit space address value quality range updates changes period writers";
+    assert_eq!(words(lines[0]), heading);
+    let row = "PLC-1 (10.20.1.9) modbus 1 holding_register 40 197 40 to 205 421 40 990 ms \
+        HMI-1 (10.20.0.5) 21 times, last 196; 10.20.0.66 once, last 9999";
+    assert!(lines.iter().any(|line| words(line) == row), "{row} is not in:\n{}", table.text());
+    // As many threads as one likes, and no names without a site file.
+    let threads = desk.judged(&["points", "capture.pcap", "--json", "--threads", "3"]).fine();
+    assert!(threads.text() == points.text());
+    let plain = desk.run(&["points", "capture.pcap", "--json"]).fine();
+    assert!(plain.records().len() == points.records().len());
+    assert_eq!(desk.run(&["points", "capture.pcap", "--frames", "0"]).fine().text(), "0 points\n");
+    let none = desk.run(&["points", "capture.pcap", "--frames", "0", "--json"]).fine();
+    assert!(none.output.is_empty(), "no points are no lines");
+    // What was read before a cut is told.
+    let octets = desk.read("capture.pcap");
+    desk.write("cut.pcap", &octets[..octets.len() - 7]);
+    let cut = desk.run(&["points", "cut.pcap", "--json"]);
+    assert_failed(&cut, 1, &["cut short"]);
+    assert_eq!(cut.records().len(), points.records().len());
+}
+
 /// Names that a device may send in order to speak to who looks at it.
 const HOSTILE: [&str; 7] = [
     "\u{1b}[2J\u{1b}]0;owned\u{7}PLC",
@@ -615,6 +689,12 @@ fn hostile_names_stay_what_they_are() {
     for name in HOSTILE {
         assert!(text.contains(&format!("{:?}", Value::from(name))), "{name:?} is not in the records");
     }
+    for more in [&[][..], &["--json"]] {
+        let points = desk.run(&[&["points", "hostile.pcap"], more].concat()).fine();
+        assert_harmless(&points);
+        let lines = if more.is_empty() { 4 } else { 1 };
+        assert_eq!(points.text().lines().count(), lines, "one register, whatever its writers are called");
+    }
     let rows = csv(desk.run(&["assets", "hostile.pcap", "--format", "csv"]).fine().text());
     assert!(rows.len() > HOSTILE.len() && rows.iter().all(|row| row.len() == rows[0].len()), "{rows:?}");
     for cell in rows.iter().skip(1).flatten() {
@@ -658,6 +738,7 @@ fn a_pipe_sees_no_progress_bar_and_no_colour() {
         &["replay", "capture.pcap"][..],
         &["stats", "capture.pcap"],
         &["assets", "capture.pcap"],
+        &["points", "capture.pcap"],
         &["learn", "capture.pcap", "--out", "b.toml"],
         &["--help"],
         &["replay", "--help"],
@@ -683,6 +764,8 @@ fn every_fixture_goes_through_every_command() {
         for arguments in [
             &["stats", "capture.pcap"][..],
             &["assets", "capture.pcap"],
+            &["points", "capture.pcap"],
+            &["points", "capture.pcap", "--json"],
             &["replay", "capture.pcap", "--lang", "ja"],
             &["learn", "capture.pcap", "--out", "-"],
             &["explain", "--frame", "1", "capture.pcap"],

@@ -98,6 +98,8 @@ fn each_line_is_what_its_schema_says() {
             let ran = yagura(&folder, &[&["replay", "capture.pcap"], &policy[..], more].concat()).fine();
             court.lines(&format!("{of} {more:?}"), ran.text());
         }
+        let points = yagura(&folder, &[&["points", "capture.pcap", "--json"], &policy[..]].concat()).fine();
+        court.lines(&format!("{of} points"), points.text());
         let stats = yagura(&folder, &[&["stats", "capture.pcap", "--json"], &policy[..]].concat()).fine();
         court.record(&of, &serde_json::from_str(stats.text()).expect("one JSON object"));
     }

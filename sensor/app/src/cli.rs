@@ -3,7 +3,7 @@
 use crate::capture::Extent;
 use crate::commands::analysis::{Inputs, threads};
 use crate::commands::{
-    FAILED, Failure, MISUSED, Outcome, assets, check, diff, explain, learn, replay, say, show, stats,
+    FAILED, Failure, MISUSED, Outcome, assets, check, diff, explain, learn, points, replay, say, show, stats,
 };
 use crate::pipeline::Pace;
 use crate::record::Language;
@@ -78,6 +78,16 @@ enum Command {
         /// How.
         #[arg(long, value_enum, default_value_t)]
         format: AssetsFormat,
+        #[command(flatten)]
+        pace: PaceArguments,
+    },
+    /// Lists the points of the process: values, quality, ranges, how often they are told, and who writes them.
+    Points {
+        #[command(flatten)]
+        inputs: InputArguments,
+        /// One record a line.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         pace: PaceArguments,
     },
@@ -301,6 +311,9 @@ fn execute(command: Command) -> Outcome {
                 AssetsFormat::Csv => assets::Format::Csv,
             };
             assets::run(&assets::Request { inputs: inputs.into(), format, pace: pace.into() })
+        }
+        Command::Points { inputs, json, pace } => {
+            points::run(&points::Request { inputs: inputs.into(), json, pace: pace.into() })
         }
         Command::Explain { mut what, frame, policy, extent } => {
             let question = match frame {

@@ -1,13 +1,13 @@
 //! `yagura assets`: which devices there are.
 
 use super::analysis::{Inputs, analyse, setup, source};
+use super::words::aligned;
 use super::{DONE, Failure, Outcome, print};
 use crate::pipeline::Pace;
 use crate::record::Language;
 use crate::record::asset::{AssetRecord, COLUMNS, cells, csv_heading, csv_row};
 use crate::record::text::Names;
 use crate::record::wire::Room;
-use crate::record::write::visible;
 use std::sync::atomic::AtomicBool;
 use yagura_rules::facts::asset::Asset;
 
@@ -36,9 +36,6 @@ pub struct Request {
 
 /// Columns of the table: those of the spreadsheet that fit a terminal.
 const SHOWN: [&str; 8] = ["address", "mac", "name", "vendor", "roles", "units", "claims", "first_frame"];
-
-/// The widest cell of the table, in characters.
-const CELL_CHARACTERS_MAX: usize = 60;
 
 /// Runs the command.
 ///
@@ -71,30 +68,13 @@ pub fn run(request: &Request) -> Outcome {
     analysis.error().map_or(Ok(DONE), |error| Err(Failure::World(error)))
 }
 
-/// A cell that fits a terminal. Records and spreadsheets have all of it.
-fn shortened(cell: String) -> String {
-    match cell.char_indices().nth(CELL_CHARACTERS_MAX) {
-        None => cell,
-        Some((at, _)) => format!("{}…", cell.get(..at).unwrap_or_default()),
-    }
-}
-
 fn table(assets: &[&Asset], names: &Names<'_>) -> String {
     let columns: Vec<usize> =
         SHOWN.iter().filter_map(|shown| COLUMNS.iter().position(|column| column == shown)).collect();
     let mut rows: Vec<Vec<String>> = vec![SHOWN.iter().map(|name| (*name).to_owned()).collect()];
     for asset in assets {
         let cells = cells(&AssetRecord::new(asset, names, Room::LEVELS[1]));
-        rows.push(columns.iter().map(|column| shortened(visible(&cells[*column]))).collect());
+        rows.push(columns.iter().map(|column| cells[*column].clone()).collect());
     }
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let line: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    aligned(rows)
 }

@@ -246,6 +246,12 @@ fn reason(notes: &[Note], policy: &Policy) -> String {
                     format!("there is no baseline to hold the {verb} against")
                 };
             }
+            Note::Event("notice" | "command" | "point" | "clock" | "rate") => {
+                reason =
+                    "what the judge was shown is no alert by itself, was told before (repeats are counted), or the \
+                    site file keeps it silent"
+                        .to_owned();
+            }
             Note::Judged { verdict: Verdict::Unusual(..) | Verdict::Forbidden(_), .. } => {
                 reason = "it was told before (repeats are counted), or the site file keeps it silent".to_owned();
             }
@@ -292,7 +298,21 @@ fn words(note: &Note, policy: &Policy) -> String {
             let settled = if *settled { " It was settled without the judge." } else { "" };
             format!("It {}: {}.{settled}", done(operation), opinion(*verdict, policy))
         }
-        Note::Event(name) => format!("The judge was shown: {}.", name.replace('_', " ")),
+        Note::Event(name) => format!("The judge was shown: {}.", event_words(name)),
+    }
+}
+
+/// An event in words.
+fn event_words(name: &str) -> String {
+    match name {
+        "notice" => {
+            "that the message shows something beside what it says (session, trouble, not for a device)".to_owned()
+        }
+        "command" => "that a command does not go the way of commands".to_owned(),
+        "point" => "that a point turned bad or good, or is told no more or again".to_owned(),
+        "clock" => "that a device's clock is set, or far from the capture's".to_owned(),
+        "rate" => "that much goes through the flow".to_owned(),
+        other => other.replace('_', " "),
     }
 }
 
@@ -437,6 +457,11 @@ mod tests {
         );
         assert!(told.contains("vendor                   \\u{1b}[2J"), "{told}");
         assert!(reason(&[Note::NoPayload, Note::Duplicate], &policy).contains("second copy"));
+        let clock = words(&Note::Event("clock"), &policy);
+        assert_eq!(clock, "The judge was shown: that a device's clock is set, or far from the capture's.");
+        assert_eq!(words(&Note::Event("flow_opened"), &policy), "The judge was shown: flow opened.");
+        assert!(reason(&[Note::Event("clock")], &policy).contains("told before"));
+        assert!(reason(&[Note::Event("operation")], &policy).contains("nothing in it"));
         let usual =
             Note::Judged { operation, verdict: Verdict::Usual(Basis::Line(Line { file: 0, line: 9 })), settled: true };
         assert_eq!(reason(&[usual], &policy), "line 9 of site.toml allows it");

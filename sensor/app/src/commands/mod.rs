@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`analysis`] | captures and operator's files opened, worked through, with a progress bar |
 //! | [`words`] | counters for people |
-//! | [`replay`], [`learn`], [`check`], [`show`], [`stats`], [`assets`], [`explain`], [`diff`] | the commands |
+//! | [`replay`], [`learn`], [`check`], [`show`], [`stats`], [`assets`], [`points`], [`explain`], [`diff`] | the commands |
 
 pub mod analysis;
 pub mod assets;
@@ -12,6 +12,7 @@ pub mod check;
 pub mod diff;
 pub mod explain;
 pub mod learn;
+pub mod points;
 pub mod replay;
 pub mod show;
 pub mod stats;

@@ -1,6 +1,7 @@
-//! Counters for people.
+//! Counters and tables for people.
 
 use crate::record::totals::rows as rows_of;
+use crate::record::write::visible;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use yagura_core::analyzer::Report;
@@ -9,6 +10,47 @@ use yagura_rules::rule::Severity;
 
 /// Ports of undecoded octets that are shown; the others are summed up.
 const PORTS_SHOWN: usize = 8;
+
+/// The widest cell of a table, in characters.
+const CELL_CHARACTERS_MAX: usize = 60;
+
+/// The widest cell of a table's last column, after which nothing stands.
+const LAST_CELL_CHARACTERS_MAX: usize = 240;
+
+/// Tables of statistics whose codes are not those of operations.
+const TABLES_WITHOUT_NAMES: [&str; 1] = ["link_frames"];
+
+/// Rows as lines, each column as wide as its widest cell. Hostile characters are made visible, and long cells are cut to
+/// fit a terminal: records have all of them.
+pub fn aligned(rows: Vec<Vec<String>>) -> String {
+    let shown = |row: Vec<String>| {
+        let last = row.len().saturating_sub(1);
+        let most = |index| if index == last { LAST_CELL_CHARACTERS_MAX } else { CELL_CHARACTERS_MAX };
+        row.iter().enumerate().map(|(index, cell)| shortened(visible(cell), most(index))).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = rows.into_iter().map(shown).collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (cell, width) in row.iter().zip(&mut widths) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn shortened(cell: String, most: usize) -> String {
+    match cell.char_indices().nth(most) {
+        None => cell,
+        Some((at, _)) => format!("{}…", cell.get(..at).unwrap_or_default()),
+    }
+}
 
 /// What a run saw and said, in a few lines. Nothing of it comes from the wire as text.
 pub fn summary(report: &Report, frames_without_time: u64) -> String {
@@ -57,6 +99,7 @@ pub fn tables(counters: &Counters) -> String {
             let _ = writeln!(text, "{} {table}", protocol.name());
             for (key, n) in rows_of(rows) {
                 let code = key.split(':').next().and_then(|code| code.parse().ok());
+                let code = code.filter(|_| !TABLES_WITHOUT_NAMES.contains(table));
                 let name = code.and_then(|code| protocol.operation_name(code, 0)).unwrap_or_default();
                 let _ = writeln!(text, "  {key:<10} {:>12}  {name}", grouped(n));
             }
@@ -170,6 +213,19 @@ mod tests {
             assert_eq!(grouped(n), text);
         }
         assert_eq!((plural(1, "gap", "gaps"), plural(2, "gap", "gaps")), ("1 gap".to_owned(), "2 gaps".to_owned()));
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let (wide, last) = ("x".repeat(61), "y".repeat(241));
+        let rows = [["name", "n"], ["変電所", "1"], ["\u{1b}", "2"], [&wide, "3"], ["", &last]];
+        let text = aligned(rows.map(|row| row.map(str::to_owned).to_vec()).to_vec());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("name{}  n", " ".repeat(57)));
+        assert!(lines[2].starts_with("\\u{1b} "), "{text}");
+        assert_eq!(lines[3], format!("{}…  3", "x".repeat(60)));
+        assert!(lines[4].ends_with(&format!(" {}…", "y".repeat(240))), "{text}");
+        assert_eq!(aligned(Vec::new()), "");
     }
 
     #[test]

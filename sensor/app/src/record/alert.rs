@@ -3,15 +3,18 @@
 use super::flow::FlowShape;
 use super::text::{Names, Tongue, address_of, ip_of, mac_in, sentence};
 use super::wire::{Cuts, Room, Shape, fields, items_cut, point_value, sentence_cut, text_cut};
-use super::write::{LINE_OCTETS_MAX, line, time};
+use super::write::{LINE_OCTETS_MAX, device_time, line, time};
 use super::{FrameShape, Language, SCHEMA};
 use serde::Serialize;
 use std::net::IpAddr;
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::error::ParseError;
+use yagura_parsers::message::{Notice, NoticeKind, Operation, Point, Quality};
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::asset::AssetKey;
-use yagura_rules::facts::event::{Event, EventId, EventKind, FieldValue, OperationFact, Stage};
+use yagura_rules::facts::event::{
+    ClockFact, CommandFact, Event, EventId, EventKind, FieldValue, OperationFact, PointChange, RateFact, Stage,
+};
 use yagura_rules::norm::{Basis, Norm};
 use yagura_rules::rule::{Card, Cited, Param, Technique};
 
@@ -141,6 +144,36 @@ pub struct PointShape {
     pub address: u32,
     /// The value.
     pub value: Shape,
+    /// What the device says of its worth; empty where it is good.
+    pub quality: Vec<&'static str>,
+    /// When it was so by the device's clock.
+    pub device_time: Option<String>,
+}
+
+impl PointShape {
+    /// The shape of a value.
+    pub fn new(point: &Point) -> Self {
+        Self {
+            space: point.space,
+            address: point.address,
+            value: point_value(point.value),
+            quality: quality_names(point.quality),
+            device_time: point.time.and_then(device_time),
+        }
+    }
+
+    /// As many of several values as there is room for.
+    fn some(points: &[Point], room: Room, name: &'static str, cuts: &mut Cuts) -> Vec<Self> {
+        items_cut(points, room.items.min(POINTS_MAX), name, cuts).iter().map(Self::new).collect()
+    }
+}
+
+/// Values of one event that are told at most.
+const POINTS_MAX: usize = 64;
+
+/// The names of a quality's bits, in their order; none for a good value.
+pub fn quality_names(quality: Quality) -> Vec<&'static str> {
+    Quality::NAMES.iter().filter(|(bit, _)| quality.has(*bit)).map(|(_, name)| *name).collect()
 }
 
 /// A value outside its range.
@@ -186,6 +219,126 @@ impl FaultShape {
     }
 }
 
+/// What a message shows beside what it says.
+#[derive(Debug, Clone, Serialize)]
+pub struct NoticeShape {
+    /// `session`, `trouble`, `ignored`.
+    pub kind: &'static str,
+    /// Its name: `receive_sequence`, `t1_exceeded`, ...
+    pub name: &'static str,
+    /// The number that was met.
+    pub got: u64,
+    /// The number that was to be expected, or the bound.
+    pub expected: u64,
+    /// The clause of the standard.
+    pub clause: Option<&'static str>,
+}
+
+impl NoticeShape {
+    fn new(notice: &Notice) -> Self {
+        Self {
+            kind: match notice.kind {
+                NoticeKind::Session => "session",
+                NoticeKind::Trouble => "trouble",
+                NoticeKind::Ignored => "ignored",
+            },
+            name: notice.name,
+            got: notice.got,
+            expected: notice.expected,
+            clause: (!notice.clause.0.is_empty()).then_some(notice.clause.0),
+        }
+    }
+}
+
+/// How a command leaves the way of commands.
+#[derive(Debug, Clone, Serialize)]
+pub struct CommandShape {
+    /// `not_selected`, `changed`, `unconfirmed`, `unterminated`.
+    pub fault: &'static str,
+    /// The frame of the command; of the select where it was changed.
+    pub asked: FrameShape,
+    /// Values of the select that was changed.
+    pub before: Vec<PointShape>,
+}
+
+/// What became of a point.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeShape {
+    /// `turned_bad`, `turned_good`, `stale`, `fresh`.
+    pub kind: &'static str,
+    /// For a stale point, when it was told last.
+    pub since: Option<String>,
+    /// For a stale point, how often it was told, in ns.
+    pub period_ns: Option<u64>,
+}
+
+impl ChangeShape {
+    fn new(change: PointChange) -> Self {
+        let kind = match change {
+            PointChange::TurnedBad => "turned_bad",
+            PointChange::TurnedGood => "turned_good",
+            PointChange::Stale { .. } => "stale",
+            PointChange::Fresh => "fresh",
+        };
+        let (since, period_ns) = match change {
+            PointChange::Stale { since, period_ns } => (Some(time(since)), Some(period_ns)),
+            _ => (None, None),
+        };
+        Self { kind, since, period_ns }
+    }
+}
+
+/// A device's clock.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClockShape {
+    /// The clock, whatever its zone.
+    pub device_time: Option<String>,
+    /// So much it is ahead of the capture's clock, in ms.
+    pub ahead_ms: i64,
+    /// Whether the message sets it.
+    pub sets: bool,
+}
+
+impl ClockShape {
+    fn new(fact: &ClockFact) -> Self {
+        Self { device_time: device_time(fact.clock_ms), ahead_ms: fact.ahead_ms, sets: fact.sets }
+    }
+}
+
+/// What went through a flow.
+#[derive(Debug, Clone, Serialize)]
+pub struct RateShape {
+    /// Since when it is counted.
+    pub since: String,
+    /// Frames to the server.
+    pub frames_to_server: u64,
+    /// Frames to the client.
+    pub frames_to_client: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Requests that were answered.
+    pub answers: u64,
+    /// Messages that nobody asked for.
+    pub unsolicited: u64,
+    /// The most requests that waited for their answer at once.
+    pub waiting: u64,
+}
+
+impl RateShape {
+    fn new(fact: &RateFact) -> Self {
+        let [frames_to_server, frames_to_client] = fact.frames;
+        Self {
+            since: time(fact.since),
+            frames_to_server,
+            frames_to_client,
+            requests: fact.requests,
+            answers: fact.answers,
+            unsolicited: fact.unsolicited,
+            waiting: fact.waiting,
+        }
+    }
+}
+
 /// An event that carries an alert. Of earlier events only the place is told.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EvidenceShape {
@@ -205,7 +358,7 @@ pub struct EvidenceShape {
     pub protocol: Option<&'static str>,
     /// What is done.
     pub verb: Option<&'static str>,
-    /// `requested`, `answered`, `refused`, `unasked`.
+    /// `requested`, `answered`, `refused`, `unasked`, `reported`.
     pub stage: Option<&'static str>,
     /// The standard's name of the operation.
     pub operation: Option<&'static str>,
@@ -225,7 +378,17 @@ pub struct EvidenceShape {
     pub outside: Option<OutsideShape>,
     /// What is wrong with the PDU.
     pub fault: Option<FaultShape>,
-    /// Values written.
+    /// What the message shows beside what it says.
+    pub notice: Option<NoticeShape>,
+    /// How a command leaves the way of commands.
+    pub command: Option<CommandShape>,
+    /// What became of the point.
+    pub change: Option<ChangeShape>,
+    /// A device's clock.
+    pub clock: Option<ClockShape>,
+    /// What went through the flow.
+    pub rate: Option<RateShape>,
+    /// Values written, reported or commanded.
     pub points: Vec<PointShape>,
     /// Fields of the message, or of what else was observed.
     pub fields: Fields,
@@ -441,6 +604,22 @@ pub fn evidence(event: &Event, room: Room, names: &Names<'_>) -> EvidenceShape {
             shape.fault = Some(FaultShape::new(&fact.error));
             shape.fields = Fields(fields(&fact.fields, room, &mut cuts));
         }
+        EventKind::Notice(fact) => {
+            shape.direction = Some(direction_name(fact.direction));
+            shape.unit = Some(fact.notice.unit);
+            shape.notice = Some(NoticeShape::new(&fact.notice));
+        }
+        EventKind::Command(fact) => command(&mut shape, fact, event, room, names, &mut cuts),
+        EventKind::Point(fact) => {
+            shape.unit = Some(fact.unit);
+            shape.points = vec![PointShape::new(&fact.point)];
+            shape.change = Some(ChangeShape::new(fact.change));
+        }
+        EventKind::Clock(fact) => {
+            shape.unit = Some(fact.unit);
+            shape.clock = Some(ClockShape::new(fact));
+        }
+        EventKind::Rate(fact) => shape.rate = Some(RateShape::new(fact)),
         EventKind::FlowOpened { attempt } => told.push(("attempt", FieldValue::Bool(*attempt))),
         EventKind::FlowClosed(summary) => {
             let [to_server, to_client] = summary.frames;
@@ -500,37 +679,54 @@ fn operation(
     names: &Names<'_>,
     cuts: &mut Cuts,
 ) {
-    let done = fact.operation;
-    let protocol = event.flow.as_ref().and_then(|flow| flow.protocol);
-    let point = |point: &yagura_parsers::message::Point| PointShape {
-        space: point.space,
-        address: point.address,
-        value: point_value(point.value),
-    };
+    done(shape, fact.operation, event);
     shape.direction = Some(direction_name(fact.direction));
-    shape.verb = Some(done.verb.name());
     shape.stage = Some(stage_name(fact.stage));
-    shape.operation = protocol.and_then(|protocol| protocol.operation_name(done.code, done.sub));
-    shape.code = Some(done.code);
-    shape.sub = Some(done.sub);
-    shape.unit = Some(done.unit);
-    shape.target = done.target.map(|target| TargetShape {
-        space: target.space,
-        first: target.first,
-        last: target.last(),
-        count: target.count,
-    });
     shape.refusal = fact.refusal.map(|refusal| CodeShape { code: refusal.code, name: refusal.name });
     shape.request = fact.request.map(|frame| FrameShape::new(frame, names.captures));
     shape.outside = fact.outside.map(|outside| OutsideShape {
-        point: point(&outside.point),
+        point: PointShape::new(&outside.point),
         min: outside.min,
         max: outside.max,
         file: names.norm.file(outside.line.file).to_owned(),
         line: outside.line.line,
     });
-    shape.points = items_cut(&fact.points, room.items.min(64), "points", cuts).iter().map(point).collect();
+    shape.points = PointShape::some(&fact.points, room, "points", cuts);
     shape.fields = Fields(fields(&fact.fields, room, cuts));
+}
+
+fn command(
+    shape: &mut EvidenceShape,
+    fact: &CommandFact,
+    event: &Event,
+    room: Room,
+    names: &Names<'_>,
+    cuts: &mut Cuts,
+) {
+    done(shape, fact.operation, event);
+    shape.command = Some(CommandShape {
+        fault: fact.fault.name(),
+        asked: FrameShape::new(fact.asked, names.captures),
+        before: PointShape::some(&fact.before, room, "before", cuts),
+    });
+    shape.points = PointShape::some(&fact.points, room, "points", cuts);
+    shape.fields = Fields(fields(&fact.fields, room, cuts));
+}
+
+/// What an operation is, by the names of its flow's protocol.
+fn done(shape: &mut EvidenceShape, operation: Operation, event: &Event) {
+    let protocol = event.flow.as_ref().and_then(|flow| flow.protocol);
+    shape.verb = Some(operation.verb.name());
+    shape.operation = protocol.and_then(|protocol| protocol.operation_name(operation.code, operation.sub));
+    shape.code = Some(operation.code);
+    shape.sub = Some(operation.sub);
+    shape.unit = Some(operation.unit);
+    shape.target = operation.target.map(|target| TargetShape {
+        space: target.space,
+        first: target.first,
+        last: target.last(),
+        count: target.count,
+    });
 }
 
 /// The name of a kind of event in records.
@@ -585,6 +781,7 @@ mod tests {
     use super::*;
     use crate::record::examples;
     use crate::record::schema::tests::assert_valid;
+    use yagura_parsers::message::PointValue;
 
     fn source<'a>(norm: &'a Norm, captures: &'a [String], language: Language) -> Source<'a> {
         Source { names: Names { norm, assets: None, captures }, language, sensor: Some("pump-4"), site: None }
@@ -639,6 +836,73 @@ mod tests {
         assert!(!text.contains('\n'));
         assert_valid("alert", &text);
         assert!(text.contains(r#""cut":["fields","data"]"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_told_of_sessions_commands_points_clocks_and_rates() {
+        let norm = examples::norm();
+        let names = Names { norm: &norm, assets: None, captures: &["a.pcap".to_owned()] };
+        let all: Vec<String> =
+            examples::events().iter().map(|event| line(&evidence(event, Room::LEVELS[0], &names))).collect();
+        for (what, parts) in [
+            (
+                "notice",
+                &[
+                    r#""direction":"to_client""#,
+                    r#""unit":10"#,
+                    r#""notice":{"kind":"session","name":"receive_sequence","got":9,"expected":4,"clause":"5.1"}"#,
+                ][..],
+            ),
+            (
+                "command",
+                &[
+                    r#""verb":"write","stage":null,"operation":"write_multiple_registers","code":16"#,
+                    r#""target":{"space":"holding_register","first":40,"last":41,"count":2}"#,
+                    r#""command":{"fault":"changed","asked":{"capture":"a.pcap","frame":1030},"before":[{"space":"#,
+                    r#""value":17,"quality":[],"device_time":null}]}"#,
+                    r#""points":[{"space":"holding_register","address":40,"value":null,"quality":[],"device_time":null}]"#,
+                ],
+            ),
+            (
+                "point",
+                &[
+                    r#""change":{"kind":"stale","since":"2026-01-05T10:11:12.000000000Z","period_ns":2000000000}"#,
+                    r#""value":-1.5,"quality":["invalid","comm_lost"],"device_time":"2026-01-05T10:11:12.123"}]"#,
+                ],
+            ),
+            ("point", &[r#""change":{"kind":"turned_bad","since":null,"period_ns":null}"#]),
+            ("clock", &[r#""clock":{"device_time":"2026-01-05T10:11:12.123","ahead_ms":-3600000,"sets":true}"#]),
+            (
+                "rate",
+                &[concat!(
+                    r#""rate":{"since":"2026-01-05T10:11:12.000000000Z","frames_to_server":100,"frames_to_client":90,"#,
+                    r#""requests":80,"answers":70,"unsolicited":6,"waiting":22}"#
+                )],
+            ),
+        ] {
+            let mut of_kind = all.iter().filter(|text| text.contains(&format!(r#""what":"{what}""#)));
+            let found = of_kind.any(|text| parts.iter().all(|part| text.contains(part)));
+            assert!(found, "{what}: {parts:?} are not together in any of {all:#?}");
+        }
+    }
+
+    #[test]
+    fn many_values_before_and_after_fit_a_line() {
+        let norm = examples::norm();
+        let mut alert = examples::write_alert();
+        let worst = Point {
+            quality: Quality(u16::MAX),
+            time: Some(1_767_607_872_123),
+            ..Point::bare("double_point_information", u32::MAX, PointValue::Real(f64::MIN_POSITIVE))
+        };
+        let points = || vec![worst; 125].into_boxed_slice();
+        let mut fact = examples::command();
+        (fact.points, fact.before) = (points(), points());
+        alert.event.kind = EventKind::Command(Box::new(fact));
+        let text = AlertRecord::line(&alert, &source(&norm, &[], Language::Both));
+        assert!(text.len() <= LINE_OCTETS_MAX, "{}", text.len());
+        assert_valid("alert", &text);
+        assert!(text.contains(r#""cut":["before","points"]"#), "{text}");
     }
 
     #[test]

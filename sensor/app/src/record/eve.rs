@@ -256,11 +256,22 @@ fn category(name: &str) -> &'static str {
     match name {
         "scan_sweep" => "Detection of a Network Scan",
         "conduit_breach" => "Potential Corporate Privacy Violation",
-        "controller_dangerous" => "Attempted Denial of Service",
-        "write_unusual" | "value_out_of_range" | "operation_new" | "conversation_new" => "Potentially Bad Traffic",
-        "asset_address_conflict" | "stream_conflict" | "fragment_conflict" => "Potentially Bad Traffic",
+        "controller_dangerous" | "connection_flood" | "request_flood" | "unsolicited_storm" | "icmp_flood" => {
+            "Attempted Denial of Service"
+        }
+        "write_unusual"
+        | "value_out_of_range"
+        | "operation_new"
+        | "conversation_new"
+        | "command_sequence"
+        | "clock_set"
+        | "interrogation_repeated"
+        | "reporting_disabled" => "Potentially Bad Traffic",
+        "asset_address_conflict" | "arp_spoofing" | "stream_conflict" | "fragment_conflict" => {
+            "Potentially Bad Traffic"
+        }
         "exception_burst" => "Attempted Information Leak",
-        "protocol_malformed" => "Generic Protocol Command Decode",
+        "protocol_malformed" | "session_irregular" => "Generic Protocol Command Decode",
         "protocol_unexpected_port" => "Detection of a Non-Standard Protocol or Event",
         _ => "Misc activity",
     }

@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use yagura_core::counters::{Counters, ProtocolCounters};
+use yagura_core::points::{PointRecord, SpaceKey, Writer};
 use yagura_parsers::dissect::Direction;
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Operation, Point, PointValue, Reason, Refusal, Target, Verb};
+use yagura_parsers::message::{
+    Notice, NoticeKind, Operation, Point, PointValue, Quality, Reason, Refusal, Target, Verb,
+};
 use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::alert::{Alert, AlertId};
 use yagura_rules::facts::asset::{Asset, AssetKey, Claim, Role};
 use yagura_rules::facts::event::{
-    AddressConflict, Event, EventId, EventKind, FieldValue, FrameRef, MalformedFact, OperationFact, Outside, Sighting,
-    Stage,
+    AddressConflict, ClockFact, CommandFact, CommandFault, Event, EventId, EventKind, FieldValue, FrameRef,
+    MalformedFact, NoticeFact, OperationFact, Outside, PointChange, PointFact, RateFact, Sighting, Stage,
 };
 use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
 use yagura_rules::facts::time::Timestamp;
@@ -155,6 +158,58 @@ fn conflict() -> AddressConflict {
     }
 }
 
+pub(super) fn command() -> CommandFact {
+    let asked = operation();
+    let point = Point::bare("holding_register", 40, PointValue::Real(f64::INFINITY));
+    CommandFact {
+        fault: CommandFault::Changed,
+        operation: asked.operation,
+        asked: frame(1030),
+        points: Box::new([point]),
+        before: asked.points,
+        fields: asked.fields,
+    }
+}
+
+/// A point that is told with everything that may be told of it.
+fn told() -> Point {
+    Point {
+        quality: Quality::INVALID.and(Quality::COMM_LOST),
+        time: Some(1_767_607_872_123),
+        ..Point::bare("measured_value", 7, PointValue::Real(-1.5))
+    }
+}
+
+/// What is told of sessions, commands, points, clocks and rates.
+fn news() -> Vec<EventKind> {
+    let since = Timestamp(1_767_607_872_000_000_000);
+    let notice = Notice {
+        kind: NoticeKind::Session,
+        name: "receive_sequence",
+        unit: 10,
+        got: 9,
+        expected: 4,
+        clause: Clause("5.1"),
+    };
+    let changes = [
+        PointChange::TurnedBad,
+        PointChange::TurnedGood,
+        PointChange::Stale { since, period_ns: 2_000_000_000 },
+        PointChange::Fresh,
+    ];
+    let clock = ClockFact { unit: 10, clock_ms: 1_767_607_872_123, ahead_ms: -3_600_000, sets: true };
+    let rate = RateFact { since, frames: [100, 90], requests: 80, answers: 70, unsolicited: 6, waiting: 22 };
+    let mut kinds = vec![
+        EventKind::Notice(Box::new(NoticeFact { direction: Direction::ToClient, notice })),
+        EventKind::Command(Box::new(command())),
+        EventKind::Clock(clock),
+        EventKind::Clock(ClockFact { clock_ms: u64::MAX, ahead_ms: i64::MAX, sets: false, ..clock }),
+        EventKind::Rate(rate),
+    ];
+    kinds.extend(changes.map(|change| EventKind::Point(Box::new(PointFact { unit: 10, point: told(), change }))));
+    kinds
+}
+
 /// One event of each kind, with everything in it that may be.
 pub(super) fn events() -> Vec<Event> {
     let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
@@ -189,7 +244,10 @@ pub(super) fn events() -> Vec<Event> {
         asks_for: None,
         answers: false,
     };
-    let kinds = vec![
+    let mut reported = operation();
+    reported.stage = Stage::Reported;
+    reported.points = Box::new([told()]);
+    let mut kinds = vec![
         EventKind::FlowOpened { attempt: true },
         EventKind::FlowAnswered,
         EventKind::FlowRefused,
@@ -198,6 +256,7 @@ pub(super) fn events() -> Vec<Event> {
         EventKind::Stranger("modbus"),
         EventKind::Operation(Box::new(operation())),
         EventKind::Operation(Box::new(answered)),
+        EventKind::Operation(Box::new(reported)),
         EventKind::Malformed(Box::new(MalformedFact { direction: Direction::ToClient, error, fields: Box::default() })),
         EventKind::Gap { direction: Direction::ToServer, octets: 9 },
         EventKind::StreamConflict { direction: Direction::ToServer },
@@ -208,7 +267,41 @@ pub(super) fn events() -> Vec<Event> {
         EventKind::LimitReached("flows_max"),
         EventKind::Tick,
     ];
+    kinds.extend(news());
     kinds.into_iter().map(event).collect()
+}
+
+pub(super) fn point() -> PointRecord {
+    let key = SpaceKey {
+        scope: SCOPE,
+        server: "10.20.1.9".parse().unwrap(),
+        protocol: ProtocolId::Modbus,
+        unit: 1,
+        space: "measured_value",
+    };
+    let point = told();
+    let writer = |address: &str, value| Writer {
+        address: address.parse().unwrap(),
+        writes: 3,
+        last: Timestamp(1_767_607_872_500_000_000),
+        value,
+        frame: frame(1042),
+    };
+    PointRecord {
+        key,
+        address: point.address,
+        value: Some(point.value),
+        quality: point.quality,
+        device_time: point.time,
+        first: frame(6),
+        latest: frame(1042),
+        last: Some(Timestamp(1_767_607_873_000_000_000)),
+        range: Some((-1.5, 40.0)),
+        updates: 12,
+        changes: 4,
+        period_ns: Some(2_000_000_000),
+        writers: vec![writer("10.20.0.5", PointValue::Unsigned(17)), writer("10.20.0.66", PointValue::Real(f64::NAN))],
+    }
 }
 
 pub(super) fn asset() -> Asset {

@@ -8,7 +8,7 @@
 //! | [`write`](mod@write) | one record, one line: escaping and time |
 //! | [`wire`] | text and octets from the wire, fields of messages, and how they are cut to fit |
 //! | [`text`] | sentences in English and Japanese |
-//! | [`run`], [`alert`], [`asset`], [`totals`] | the records |
+//! | [`run`], [`alert`], [`asset`], [`point`], [`totals`] | the records |
 //! | [`eve`] | alerts as other tools' EVE lines |
 //! | [`flow`] | flows, and their Community ID |
 //! | [`csv`] | assets for spreadsheets |
@@ -22,6 +22,7 @@ pub mod catalogue;
 pub mod csv;
 pub mod eve;
 pub mod flow;
+pub mod point;
 pub mod read;
 pub mod run;
 pub mod schema;

@@ -17,6 +17,7 @@ pub const SCHEMAS: &[Schema] = &[
     Schema { name: "run", text: include_str!("../../../../docs/schema/run.schema.json") },
     Schema { name: "alert", text: include_str!("../../../../docs/schema/alert.schema.json") },
     Schema { name: "asset", text: include_str!("../../../../docs/schema/asset.schema.json") },
+    Schema { name: "point", text: include_str!("../../../../docs/schema/point.schema.json") },
     Schema { name: "summary", text: include_str!("../../../../docs/schema/summary.schema.json") },
     Schema { name: "stats", text: include_str!("../../../../docs/schema/stats.schema.json") },
     Schema { name: "eve-alert", text: include_str!("../../../../docs/schema/eve-alert.schema.json") },
@@ -35,7 +36,8 @@ What the sensor writes, made from `docs/schema/*.schema.json` by `yagura show re
 - One record a line, UTF-8, at most 16 KiB; what had to be shortened or left out is named under `cut`.
 - Every key is always there, with `null` where nothing is known; EVE lines leave such keys out, as that format does.
 - `yagura replay` writes one `run`, then `alert`s in the order of frames, then `asset`s where `--assets` asks for them, \
-then one `summary`. `--format eve` writes alerts alone. `yagura assets --format json` writes `asset`s, `yagura stats --json` one `stats`.
+then one `summary`. `--format eve` writes alerts alone. `yagura assets --format json` writes `asset`s, `yagura points --json` `point`s, \
+`yagura stats --json` one `stats`.
 - The same captures and files give the same octets, on every machine and with every number of threads.
 - Text from the wire is UTF-8, or `hex:` and its octets as hexadecimal digits where it is none (or itself starts with `hex:`): \
 nothing is lost. Characters that act upon a terminal or an eye (controls, marks of writing direction, invisible ones) are \

@@ -58,6 +58,8 @@ pub struct Totals {
     pub events: u64,
     /// Operations settled without the judge.
     pub settled: u64,
+    /// Values of points of the process for which there was no room yet.
+    pub points_unkept: u64,
     /// Alerts by severity; every severity is there.
     pub alerts: Shape,
     /// Repeats that were counted instead of told.
@@ -109,6 +111,7 @@ impl Totals {
             limits: table(&counters.limits),
             events: counters.events,
             settled: counters.settled,
+            points_unkept: counters.points_unkept,
             alerts: Shape::Object(alerts.into()),
             repeats: counters.repeats,
             suppressed: counters.suppressed,

@@ -79,6 +79,15 @@ fn in_utc(time: Timestamp, decimals: usize) -> String {
     format!("{instant:.decimals$}")
 }
 
+/// The time of a device's clock, in ms since 1970-01-01T00:00:00 of its zone: RFC 3339 with three decimals and without a
+/// zone, since nobody knows which it is. `None` after the year 9999, which that format cannot write.
+pub fn device_time(milliseconds: u64) -> Option<String> {
+    let instant = jiff::Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()?;
+    let mut text = format!("{instant:.3}");
+    text.pop();
+    Some(text)
+}
+
 /// Octets as lower-case hexadecimal digits.
 pub fn hex(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len().saturating_mul(2));
@@ -190,6 +199,16 @@ mod tests {
         assert_eq!(time(Timestamp(1_767_607_872_123_456_789)), "2026-01-05T10:11:12.123456789Z");
         assert_eq!(eve_time(Timestamp(1_767_607_872_123_456_999)), "2026-01-05T10:11:12.123456+0000");
         assert!(time(Timestamp(u64::MAX)).starts_with("2554-07-21T23:34:33.709551615"));
+    }
+
+    #[test]
+    fn a_devices_clock_has_no_zone() {
+        assert_eq!(device_time(0).as_deref(), Some("1970-01-01T00:00:00.000"));
+        assert_eq!(device_time(1_767_607_872_123).as_deref(), Some("2026-01-05T10:11:12.123"));
+        assert_eq!(device_time(253_370_764_800_000).as_deref(), Some("9999-01-01T00:00:00.000"));
+        // What 48 bits of DNP3 time can hold at most is of the year 10889.
+        assert_eq!(device_time((1 << 48) - 1), None);
+        assert_eq!(device_time(u64::MAX), None);
     }
 
     #[test]
