@@ -5,6 +5,7 @@
 # - so do many captures read as one timeline
 # - a forged command between two RTUs is found after learning from what was before it, and nothing worse is said of the rest
 # - a recorded plant, learnt from its first half, is silent in its second
+# - the figures of a reference dissector that tests/values has of captures of CORPUS_DIR are ours
 #
 # The last line is "N passed, M failed"; the exit status is 0 only where nothing failed.
 set -euo pipefail
@@ -34,6 +35,7 @@ INTERLEAVED_OCTETS_MAX = 64 << 20
 SECONDS = 600
 FORGED = "captures/antoine-lemay__Modbus_dataset/send_a_fake_command_modbus_6RTU_with_operate.pcap"
 PLANT = pathlib.Path("fixtures/recorded/pymodbus-plant/capture.pcap").resolve()
+ROOT = pathlib.Path.cwd()
 
 passed, failed = 0, 0
 
@@ -129,6 +131,17 @@ def the_plant(folder):
     judge("the plant, learnt from its first half, is silent in its second", not found, found)
 
 
+def the_values():
+    """The test of the figures, which finds its captures in the corpus by their digests."""
+    words = [os.environ.get("CARGO", "cargo"), "test", "--locked", "-p", "tests", "--test", "values"]
+    words += ["captures_of_the_corpus_read_as_the_reference_reads_them", "--", "--exact", "--nocapture"]
+    environment = {**os.environ, "YAGURA_CORPUS": str(CORPUS / "captures")}
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+    compared = re.findall(r"[\w-]+: \d+ figures of \d+ messages.*", done.stdout)
+    print("\n".join(compared), flush=True)
+    judge("the figures of the reference dissector", done.returncode == 0 and compared, done.stdout[-4000:] + done.stderr[-4000:])
+
+
 def main():
     with open(CORPUS / "index.tsv", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
@@ -156,6 +169,7 @@ def main():
                 part(pathlib.Path(folder))
             except (RuntimeError, KeyError, ValueError) as error:
                 judge(part.__name__, False, repr(error))
+    the_values()
     print(f"{passed} passed, {failed} failed")
     return 0 if failed == 0 else 1
 

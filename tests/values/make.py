@@ -5,7 +5,8 @@
 
 PROTOCOL is dnp3, iec104 or modbus; SOURCE says where a capture that is not in the repository comes from. `all` writes
 every table of this folder anew, those of captures from elsewhere only when they lie under CORPUS, the folder that
-`scripts/corpus.sh` reads. Needs tshark; the tables here are from TShark 4.0.17. README.md says what the columns mean.
+`scripts/corpus.sh` reads; the lines `# explained` stay in them. Needs tshark; the tables here are from TShark 4.0.17.
+README.md says what the columns mean.
 """
 
 import datetime
@@ -21,6 +22,7 @@ import xml.etree.ElementTree as ElementTree
 HERE = pathlib.Path(__file__).resolve().parent
 RECORDED = HERE.parent.parent / "fixtures" / "recorded"
 LARGEST = 140 * 1024
+HEAD = 4
 MOST_POINTS = 16
 FILTERS = {"dnp3": "dnp3", "iec104": "iec60870_104", "modbus": "modbus"}
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -362,6 +364,13 @@ def table(capture, protocol, source):
     return "".join(head + lines)
 
 
+def explained(path):
+    """What people have written into a table: why the reference is wrong."""
+    if not path.is_file():
+        return []
+    return [line for line in path.read_text().splitlines(keepends=True) if line.startswith("# explained ")]
+
+
 def main():
     """One table to standard output, or all of them to this folder."""
     words = sys.argv[1:]
@@ -372,7 +381,10 @@ def main():
         folders = [RECORDED] if source is None else [pathlib.Path(folder) / "captures" for folder in words[1:2]]
         for folder in folders:
             if (folder / path).is_file():
-                (HERE / f"{name}.tsv").write_text(table(folder / path, protocol, source))
+                target = HERE / f"{name}.tsv"
+                reasons = explained(target)
+                lines = table(folder / path, protocol, source).splitlines(keepends=True)
+                target.write_text("".join(lines[:HEAD] + reasons + lines[HEAD:]))
 
 
 if __name__ == "__main__":
