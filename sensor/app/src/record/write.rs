@@ -148,6 +148,10 @@ impl Formatter for Indented {
 }
 
 fn escape<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
+    // Nearly all text holds no octet that a hostile character begins with.
+    if !fragment.bytes().any(may_be_hostile) {
+        return writer.write_all(fragment.as_bytes());
+    }
     let mut rest = fragment;
     while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_hostile(*character)) {
         let (plain, from) = rest.split_at(at);
@@ -158,6 +162,11 @@ fn escape<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<(
         rest = from.split_at(character.len_utf8()).1;
     }
     writer.write_all(rest.as_bytes())
+}
+
+/// Whether a hostile character may begin with an octet, or be it.
+fn may_be_hostile(octet: u8) -> bool {
+    octet < 0x20 || matches!(octet, 0x7F | 0xC2 | 0xD8 | 0xE2 | 0xEF | 0xF3)
 }
 
 #[cfg(test)]
@@ -174,6 +183,15 @@ mod tests {
         assert!(line.contains("\\u009b") && line.contains("\\u202e") && line.contains("\\udb40\\udc41"), "{line}");
         assert!(line.contains("変電所") && line.contains("🏭"), "what is harmless stays: {line}");
         assert_eq!(serde_json::from_str::<String>(&line).unwrap(), HOSTILE);
+    }
+
+    #[test]
+    fn every_hostile_character_begins_with_an_octet_that_is_looked_for() {
+        for character in (0..=0x10_FFFF).filter_map(char::from_u32).filter(|character| is_hostile(*character)) {
+            let first = character.to_string().as_bytes()[0];
+            assert!(may_be_hostile(first), "{character:?}");
+        }
+        assert!(!"a plain text: ポンプ 1".bytes().any(may_be_hostile));
     }
 
     #[test]

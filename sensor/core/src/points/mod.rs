@@ -133,21 +133,29 @@ struct Space {
     resumed: u64,
 }
 
-impl Space {
-    #[inline]
-    fn is_of(&self, teller: &Teller<'_>, name: &'static str) -> bool {
-        Arc::ptr_eq(&self.flow, teller.flow)
-            && self.key.unit == teller.unit
-            && self.writes == teller.writes
-            && std::ptr::eq(self.key.space, name)
-    }
-}
-
-/// Which spaces a flow tells, in the order in which it does: the one after the last is looked at first.
+/// Which spaces a flow tells, in the order in which it does: the one after the last is looked at first. Made anew where the
+/// flow's ends are turned round.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    spaces: Vec<u32>,
+    spaces: Vec<Known>,
     at: usize,
+}
+
+/// A space that a cursor remembers.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    name: &'static str,
+    unit: u16,
+    writes: bool,
+    /// Index into [`Points::spaces`].
+    at: u32,
+}
+
+impl Known {
+    #[inline]
+    fn is_of(&self, teller: &Teller<'_>, name: &'static str) -> bool {
+        std::ptr::eq(self.name, name) && self.unit == teller.unit && self.writes == teller.writes
+    }
 }
 
 /// Whose points a message tells.
@@ -237,9 +245,15 @@ impl Points {
     fn keep(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, point: &Point) -> Option<Told> {
         let at = self.space(cursor, teller, point.space)?;
         let space = self.spaces.get(place(at))?;
-        let index = match space.slots.get(space.next_slot) {
-            Some(slot) if slot.address == point.address => space.next_slot,
-            _ => self.find_slot(at, teller, point.address)?,
+        // In a row, or where a space begins at 0 and has no holes, or anywhere.
+        let by_address = place(point.address);
+        let is_at = |index: usize| space.slots.get(index).is_some_and(|slot| slot.address == point.address);
+        let index = if is_at(space.next_slot) {
+            space.next_slot
+        } else if is_at(by_address) {
+            by_address
+        } else {
+            self.find_slot(at, teller, point.address)?
         };
         let (now, origin) = (teller.time.0, teller.origin);
         let space = self.spaces.get_mut(place(at))?;
@@ -274,19 +288,18 @@ impl Points {
     /// The space that a point is of: the cursor's, or looked for, or new.
     #[inline]
     fn space(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, name: &'static str) -> Option<u32> {
-        let is_of = |at: &u32| self.spaces.get(place(*at)).is_some_and(|space| space.is_of(teller, name));
-        if let Some(at) = cursor.spaces.get(cursor.at).filter(|at| is_of(at)) {
-            return Some(*at);
+        if let Some(known) = cursor.spaces.get(cursor.at).filter(|known| known.is_of(teller, name)) {
+            return Some(known.at);
         }
         let next = cursor.at.wrapping_add(1);
         let next = if next < cursor.spaces.len() { next } else { 0 };
-        if let Some(at) = cursor.spaces.get(next).filter(|at| is_of(at)) {
+        if let Some(known) = cursor.spaces.get(next).filter(|known| known.is_of(teller, name)) {
             cursor.at = next;
-            return Some(*at);
+            return Some(known.at);
         }
-        if let Some(index) = cursor.spaces.iter().position(is_of) {
+        if let Some(index) = cursor.spaces.iter().position(|known| known.is_of(teller, name)) {
             cursor.at = index;
-            return cursor.spaces.get(index).copied();
+            return cursor.spaces.get(index).map(|known| known.at);
         }
         self.find_space(cursor, teller, name)
     }
@@ -327,7 +340,7 @@ impl Points {
             cursor.spaces.clear();
         }
         cursor.at = cursor.spaces.len();
-        cursor.spaces.push(at);
+        cursor.spaces.push(Known { name, unit: teller.unit, writes: teller.writes, at });
         Some(at)
     }
 

@@ -3,7 +3,7 @@
 use super::hand::{At, Hand, add};
 use crate::commands::Command;
 use crate::flow::{FlowState, Rate};
-use crate::points::{Teller, Told};
+use crate::points::{Cursor, Teller, Told};
 use crate::speech::{OpenRequest, Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
@@ -84,6 +84,7 @@ impl Reading<'_> {
         facts.oriented = Oriented::Meaning;
         if turn {
             facts.turn();
+            self.talk.cursor = Cursor::default();
             self.turned = true;
             self.direction = self.direction.reverse();
         }
