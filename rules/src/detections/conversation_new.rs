@@ -133,18 +133,15 @@ impl ConversationNew {
         for key in [by_port(flow), by_protocol(flow)] {
             self.told.or_insert_with(key, || now);
         }
-        let (text, quiet) = match before.map(|last| flow.opened.since(last)) {
-            None => (&NEW, 0),
-            Some(quiet) if quiet < self.quiet_ns => return None,
-            Some(quiet) => (&AGAIN, quiet.checked_div(1_000_000_000).unwrap_or(0)),
-        };
+        let quiet = before.map(|last| flow.opened.since(last));
+        if quiet.is_some_and(|quiet| quiet < self.quiet_ns) {
+            return None;
+        }
         let spoken = spoken(flow);
         let subject = format!("{}/{spoken}", ends(flow));
-        let params = vec![
-            ("protocol", Param::Text(spoken)),
-            ("port", Param::Number(u64::from(flow.server.port))),
-            ("quiet", Param::Number(quiet)),
-        ];
+        let mut params = vec![("protocol", Param::Text(spoken)), ("port", Param::Number(u64::from(flow.server.port)))];
+        params.extend(quiet.map(|ns| ("quiet", Param::Number(ns.checked_div(1_000_000_000).unwrap_or(0)))));
+        let text = if quiet.is_some() { &AGAIN } else { &NEW };
         let mut finding = finding(text, flow, subject, basis(verdict), params);
         finding.earlier.extend(settled.earlier);
         Some(finding)
@@ -152,14 +149,14 @@ impl ConversationNew {
 
     /// Notes that a conversation that was told is heard; answers when it was before.
     fn hear(&mut self, flow: &Flow, time: Timestamp) -> Option<Timestamp> {
-        let mut latest = None;
-        for key in [by_port(flow), by_protocol(flow)] {
-            if let Some(last) = self.told.touch(&key) {
-                latest = latest.max(Some(*last));
+        let keys = [by_port(flow), by_protocol(flow)];
+        let before = keys.iter().filter_map(|key| self.told.get(key).copied()).max();
+        for key in &keys {
+            if let Some(last) = self.told.touch(key) {
                 *last = time.max(*last);
             }
         }
-        latest
+        before
     }
 }
 
@@ -304,6 +301,18 @@ mod tests {
         let subject = "10.20.0.66>10.20.1.9/modbus".to_owned();
         let told = |text| Some((text, subject.clone()));
         assert_eq!(texts, [told(&NEW), None, None, told(&AGAIN), None], "899 to 1499 is 600 s, and all else less");
+    }
+
+    #[test]
+    fn a_stranger_of_whom_only_the_port_is_known_is_told_again_too() {
+        let bench = strict();
+        let mut rule = build(&RULE);
+        let texts = [0, 599, 1_198, 1_798].map(|second| {
+            let ssh = Flow { protocol: None, dialect: "", ..Flow::clone(&opened(second, 22)) };
+            let found = bench.tell(&mut *rule, second, &Arc::new(ssh), EventKind::FlowAnswered);
+            found.first().map(|one| one.text)
+        });
+        assert_eq!(texts, [Some(&NEW), None, None, Some(&AGAIN)]);
     }
 
     #[test]
