@@ -153,6 +153,12 @@ pub trait Dissector: Send + 'static {
     ) -> Result<Self::Message<'a>, ParseError>;
     /// Octets were lost in this direction.
     fn gap(&mut self, _direction: Direction) {}
+    /// Octets of the flow that it keeps.
+    fn held(&self) -> usize {
+        0
+    }
+    /// There is no room for what it keeps.
+    fn forget(&mut self) {}
     /// The flow's ends were taken for each other so far: what was kept of one direction is of the other.
     fn turn(&mut self) {}
     /// The dialect that is spoken, where there are several: `tcp`, `rtu`.

@@ -65,6 +65,15 @@ macro_rules! protocols {
             pub fn gap(&mut self, direction: Direction) {
                 match self { $(Self::$name(d) => d.gap(direction)),+ }
             }
+            /// Octets of the flow that it keeps.
+            #[inline]
+            pub fn held(&self) -> usize {
+                match self { $(Self::$name(d) => d.held()),+ }
+            }
+            /// There is no room for what it keeps.
+            pub fn forget(&mut self) {
+                match self { $(Self::$name(d) => d.forget()),+ }
+            }
             /// The flow's ends were taken for each other so far.
             pub fn turn(&mut self) {
                 match self { $(Self::$name(d) => d.turn()),+ }

@@ -9,6 +9,9 @@ use yagura_rules::facts::time::Timestamp;
 const OPEN_MAX: usize = 16;
 /// Commands of a flow that are known to be selected first.
 const CHOSEN_MAX: usize = 64;
+/// Answers without a command that are remembered, and for how long, in ns.
+const EARLY_MAX: usize = 4;
+const EARLY_NS: u64 = 1_000_000_000;
 /// A select holds for so long, in ns; devices are set to less.
 const SELECT_NS: u64 = 60_000_000_000;
 /// A command is confirmed within so long, in ns (IEC 60870-5-104 t1 is 15 s).
@@ -55,6 +58,8 @@ pub struct Commands {
     open: VecDeque<Open>,
     /// Commands that were selected before they were operated.
     chosen: VecDeque<u64>,
+    /// Answers to commands that were not seen yet: a mirror may show them the wrong way round.
+    early: VecDeque<(u64, Timestamp)>,
     /// Whether the device has ever said that a command is done.
     terminates: bool,
     /// Whether somebody will look for overdue ones.
@@ -91,10 +96,18 @@ impl Commands {
                     _ if step == Step::Operate || self.chosen.contains(&key) => Some(CommandFault::NotSelected),
                     _ => None,
                 };
-                self.push(Open { key, content, stage: Stage::Operated, terminates, command });
+                let is_answered = self.early.iter().any(|(of, at)| *of == key && now.0.abs_diff(at.0) <= EARLY_NS);
+                let stage = if is_answered { Stage::Confirmed } else { Stage::Operated };
+                self.push(Open { key, content, stage, terminates, command });
                 fault.map(|fault| (fault, before.filter(|_| fault == CommandFault::Changed).map(|open| open.command)))
             }
             Step::Confirmed => {
+                if at.is_none() {
+                    if self.early.len() >= EARLY_MAX {
+                        self.early.pop_front();
+                    }
+                    self.early.push_back((key, now));
+                }
                 if let Some(open) = at.and_then(|at| self.open.get_mut(at))
                     && open.stage == Stage::Operated
                 {
@@ -217,6 +230,18 @@ mod tests {
         assert_eq!(overdue(29, 9), (None, false));
         assert_eq!(overdue(30, 9), (Some(CommandFault::Unconfirmed), true));
         assert_eq!(overdue(30, 5), (None, true));
+    }
+
+    #[test]
+    fn an_answer_that_is_seen_before_its_command_answers_it() {
+        let mut commands = Commands::default();
+        commands.step(&control(Step::Confirmed, 1), command(5, 0));
+        commands.step(&control(Step::Execute, 1), command(5, 0));
+        assert!(commands.overdue(Timestamp(40_000_000_000), 9).is_empty());
+        let mut commands = Commands::default();
+        commands.step(&control(Step::Confirmed, 1), command(5, 0));
+        commands.step(&control(Step::Execute, 1), command(7, 0));
+        assert_eq!(commands.overdue(Timestamp(40_000_000_000), 9).len(), 1, "that was the answer to another");
     }
 
     #[test]

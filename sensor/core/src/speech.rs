@@ -15,6 +15,8 @@ pub struct Speech {
     pub dissector: AnyDissector,
     /// Everything else, apart so that both can be used at once.
     pub talk: Talk,
+    /// Octets that the dissector keeps, as they are counted among those of all streams.
+    pub held: usize,
 }
 
 /// What is remembered of what was said.
@@ -33,6 +35,8 @@ pub struct Talk {
     pub cursor: Cursor,
     /// The minute in which a clock that is far off was told last.
     pub clock_minute: u64,
+    /// The minute in which a message of the wrong end was told last.
+    pub sender_minute: u64,
 }
 
 impl Talk {
@@ -46,6 +50,7 @@ impl Talk {
             commands: None,
             cursor: Cursor::default(),
             clock_minute: u64::MAX,
+            sender_minute: u64::MAX,
         }
     }
 }

@@ -145,20 +145,6 @@ impl LinkHeader {
         let user = self.user_octets();
         HEADER.saturating_add(user).saturating_add(user.div_ceil(BLOCK).saturating_mul(CRC))
     }
-
-    /// The address of the outstation, going by the direction bit.
-    #[inline]
-    #[must_use]
-    pub fn outstation(&self) -> u16 {
-        if self.control.is_from_master() { self.destination } else { self.source }
-    }
-
-    /// The address of the master, going by the direction bit.
-    #[inline]
-    #[must_use]
-    pub fn master(&self) -> u16 {
-        if self.control.is_from_master() { self.source } else { self.destination }
-    }
 }
 
 /// Where the frame at the head ends.
@@ -193,15 +179,38 @@ fn resynchronize(octets: &[u8]) -> Framing {
     Framing::Lost(octets.len().max(1))
 }
 
-/// Whether octets begin with a frame, and who sent it. Only a header with a right CRC and a function of the standard
-/// matches: 16 bits of start, 16 bits of CRC, and a few more.
+/// Whether octets hold a frame, and who sent the first.
+///
+/// Stations look for the start octets and a right CRC in whatever they get, so what stands before a frame hides it from
+/// nobody. Start octets and CRC are 32 bits; beyond the head a function of the standard is wanted too.
 pub(super) fn probe(head: &[u8], datagram: bool) -> Probe {
-    match LinkHeader::read(head) {
-        Some(header) if header.control.function_name().is_none() => Probe::NoMatch,
-        Some(header) if header.control.is_from_master() => Probe::Match(Sender::Client),
-        Some(_) => Probe::Match(Sender::Server),
-        None if !datagram && is_partial(head) => Probe::Unsure,
-        None => Probe::NoMatch,
+    if let Some(header) = LinkHeader::read(head) {
+        return Probe::Match(sender(header, head));
+    }
+    for at in 1..head.len() {
+        let rest = head.get(at..).unwrap_or(&[]);
+        if rest.first() == Some(&0x05)
+            && let Some(header) = LinkHeader::read(rest)
+            && header.control.function_name().is_some()
+        {
+            return Probe::Match(sender(header, rest));
+        }
+    }
+    if !datagram && is_partial(head) { Probe::Unsure } else { Probe::NoMatch }
+}
+
+/// Who sent a frame: who asks is the master, whatever the direction bit says.
+fn sender(header: LinkHeader, frame: &[u8]) -> Sender {
+    let by_bit = if header.control.is_from_master() { Sender::Client } else { Sender::Server };
+    // Behind the header stand the transport header, of a first segment, and the application control.
+    let function = match frame.get(HEADER..) {
+        Some([transport, _, function, ..]) if header.user_octets() > 2 && transport & 0x40 != 0 => *function,
+        _ => return by_bit,
+    };
+    match (header.control.carries_user_data(), function) {
+        (false, _) => by_bit,
+        (true, 0..=127) => Sender::Client,
+        (true, _) => Sender::Server,
     }
 }
 

@@ -199,11 +199,17 @@ impl Hash {
 struct Runs<'v, F: FnMut(Operation)> {
     visit: &'v mut F,
     given: usize,
+    last: Option<Operation>,
     hull: Option<Operation>,
 }
 
 impl<F: FnMut(Operation)> Runs<'_, F> {
     fn add(&mut self, operation: Operation) {
+        // What names no points is not done twice by being named twice.
+        if operation.target.is_none() && self.last == Some(operation) {
+            return;
+        }
+        self.last = Some(operation);
         if self.given < RUNS_MOST {
             self.given = self.given.saturating_add(1);
             (self.visit)(operation);
@@ -317,8 +323,8 @@ impl<'a> Message<'a> {
             _ => return None,
         };
         let (mut key, mut content) = (Hash::new(), Hash::new());
-        key.add(&self.header.outstation().to_le_bytes());
-        key.add(&self.header.master().to_le_bytes());
+        key.add(&self.outstation().to_le_bytes());
+        key.add(&self.master().to_le_bytes());
         for header in fragment.whole_headers().filter(|header| header.group != 120) {
             key.add(&[header.group]);
             header.runs(&mut |first, count| {
@@ -340,16 +346,34 @@ impl<'a> Message<'a> {
         Some(Control { step, key: key.0, content: content.0, terminates: false })
     }
 
-    fn unit(&self) -> u16 {
-        self.header.outstation()
+    /// Whether a master says it: who asks is one, whatever the direction bit says; without a fragment the bit is all
+    /// there is.
+    #[inline]
+    fn is_from_master(&self) -> bool {
+        match &self.body {
+            Body::Fragment(_, fragment) => !fragment.function.is_response(),
+            _ => self.header.control.is_from_master(),
+        }
+    }
+
+    /// The address of the outstation.
+    #[inline]
+    pub(super) fn outstation(&self) -> u16 {
+        if self.is_from_master() { self.header.destination } else { self.header.source }
+    }
+
+    /// The address of the master.
+    #[inline]
+    fn master(&self) -> u16 {
+        if self.is_from_master() { self.header.source } else { self.header.destination }
     }
 
     fn operation(&self, verb: Verb, code: u16, sub: u16, target: Option<Target>) -> Operation {
-        Operation { verb, code, sub, unit: self.unit(), target }
+        Operation { verb, code, sub, unit: self.outstation(), target }
     }
 
     fn notice(&self, kind: NoticeKind, name: &'static str, got: u64, expected: u64, clause: Clause) -> Notice {
-        Notice { kind, name, unit: self.unit(), got, expected, clause }
+        Notice { kind, name, unit: self.outstation(), got, expected, clause }
     }
 }
 
@@ -373,12 +397,12 @@ impl Describe for Message<'_> {
 
     #[inline]
     fn unit(&self) -> u16 {
-        self.header.outstation()
+        self.outstation()
     }
 
     #[inline]
     fn sender(&self) -> Sender {
-        if self.header.control.is_from_master() { Sender::Client } else { Sender::Server }
+        if self.is_from_master() { Sender::Client } else { Sender::Server }
     }
 
     fn operations(&self, visit: &mut impl FnMut(Operation)) {
@@ -386,7 +410,7 @@ impl Describe for Message<'_> {
         let function = fragment.function;
         let code = u16::from(function.0);
         let is_response = function.is_response();
-        let mut runs = Runs { visit: &mut *visit, given: 0, hull: None };
+        let mut runs = Runs { visit: &mut *visit, given: 0, last: None, hull: None };
         for header in fragment.whole_headers() {
             // What proves who asks is no object of the request.
             if (is_response && !is_reported(header.group)) || (!is_response && header.group == 120) {
@@ -415,7 +439,7 @@ impl Describe for Message<'_> {
             visit(self.operation(verb, code, u16::from_be_bytes([group, variation]), None));
         }
         if !is_response && function != FunctionCode::CONFIRM {
-            let master = Target { first: self.header.master().into(), count: 1, space: MASTER_ADDRESS_NAME };
+            let master = Target { first: self.master().into(), count: 1, space: MASTER_ADDRESS_NAME };
             visit(self.operation(Verb::Session, MASTER_ADDRESS, 0, Some(master)));
         }
     }
@@ -453,6 +477,10 @@ impl Describe for Message<'_> {
             let last = RESERVED_FIRST.saturating_sub(1);
             visit(self.notice(NoticeKind::Ignored, "reserved_address", source.into(), last.into(), FRAME));
         }
+        let bit = self.header.control.is_from_master();
+        if bit != self.is_from_master() {
+            visit(self.notice(NoticeKind::Session, "direction_bit", bit.into(), (!bit).into(), FRAME));
+        }
         if let Some(SegmentTrouble { name, got, expected }) = self.segment_trouble {
             visit(self.notice(NoticeKind::Session, name, got, expected, TRANSPORT));
         }
@@ -484,7 +512,7 @@ impl Describe for Message<'_> {
         } else {
             fragment.function.is_answered() && self.header.destination < SELF_ADDRESS
         };
-        let stations = u64::from(self.header.outstation()) << 32 | u64::from(self.header.master()) << 16;
+        let stations = u64::from(self.outstation()) << 32 | u64::from(self.master()) << 16;
         is_paired.then(|| stations | u64::from(fragment.control.sequence()))
     }
 

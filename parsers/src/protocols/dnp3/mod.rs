@@ -133,7 +133,7 @@ impl Dissector for Dnp3Dissector {
             message.control = recall(&mut self.commands, &message);
         }
         if let Some(Bits(bits)) = indications {
-            message.new_trouble = trouble(&mut self.indications, header.outstation(), bits);
+            message.new_trouble = trouble(&mut self.indications, message.unit(), bits);
         }
         Ok(message)
     }
@@ -143,6 +143,16 @@ impl Dissector for Dnp3Dissector {
             Direction::ToServer => self.to_server.gap(),
             Direction::ToClient => self.to_client.gap(),
         }
+    }
+
+    #[inline]
+    fn held(&self) -> usize {
+        self.to_server.held().saturating_add(self.to_client.held())
+    }
+
+    fn forget(&mut self) {
+        self.to_server = Reassembly::default();
+        self.to_client = Reassembly::default();
     }
 
     fn turn(&mut self) {

@@ -219,9 +219,8 @@ fn a_header_is_what_its_octets_say() {
     let header = LinkHeader::read(&frame(0xF3, 0x0102, 0x0304, &[])).unwrap();
     assert_eq!((header.length, header.control), (5, LinkControl(0xF3)));
     assert_eq!((header.destination, header.source), (0x0102, 0x0304));
-    assert_eq!((header.outstation(), header.master()), (0x0102, 0x0304));
     let back = LinkHeader::read(&frame(0x0B, 0x0102, 0x0304, &[])).unwrap();
-    assert_eq!((back.outstation(), back.master()), (0x0304, 0x0102));
+    assert_eq!((back.destination, back.source), (0x0102, 0x0304));
     let control = header.control;
     assert!(
         control.is_from_master() && control.is_primary() && control.frame_count_bit() && control.frame_count_valid()
@@ -411,8 +410,11 @@ fn what_is_not_certain_is_not_a_match() {
         wrong[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(probe(&wrong, false), Probe::NoMatch, "bit {bit}");
     }
+    // Functions that are none are a station's to ignore, and somebody's to send; but only at the very head.
     for control in [0xC5, 0xCF, 0x82, 0x84] {
-        assert_eq!(probe(&frame(control, 10, 1, &[]), false), Probe::NoMatch, "{control:#x}");
+        let odd = frame(control, 10, 1, &[]);
+        assert!(matches!(probe(&odd, false), Probe::Match(_)), "{control:#x}");
+        assert_eq!(probe(&[&[0][..], &odd].concat(), false), Probe::NoMatch, "{control:#x}");
     }
     for octets in [&[0x05, 0x65][..], &[0x05, 0x64, 4], &[0x06], &[0x68, 4, 7, 0, 0, 0], &[0; 300], &[0xFF; 300]] {
         assert_eq!(probe(octets, false), Probe::NoMatch, "{octets:02x?}");
@@ -502,9 +504,33 @@ fn two_outstations_may_interleave() {
 }
 
 #[test]
+fn what_stands_before_a_frame_hides_it_from_nobody() {
+    let command = ask(&CLASS_0);
+    for before in [&[0][..], &[0; 40], b"GET / HTTP/1.1\r\n\r\n", &command[5..], &[0x05, 0x64, 5, 0xC0]] {
+        let octets = [before, &command].concat();
+        assert_eq!(probe(&octets, false), Probe::Match(Sender::Client), "{before:02x?}");
+        assert_eq!(hear(&mut Dnp3Dissector::default(), DOWN, &octets).0.len(), 1);
+    }
+}
+
+#[test]
+fn who_asks_is_the_master_whatever_the_direction_bit_says() {
+    // A cold restart with the direction bit of an outstation.
+    let forged = frame(0x44, OUTSTATION, MASTER, &[0xC0, 0xC0, 13]);
+    assert_eq!(probe(&forged, false), Probe::Match(Sender::Client));
+    let told = hear_one(&mut Dnp3Dissector::default(), DOWN, &forged);
+    assert_eq!((told.unit, told.notice_names()), (OUTSTATION, vec!["direction_bit"]));
+    let right = hear_one(&mut Dnp3Dissector::default(), DOWN, &frame(0xC4, OUTSTATION, MASTER, &[0xC0, 0xC0, 13]));
+    assert!(right.notices.is_empty() && right.operations == told.operations);
+}
+
+#[test]
 fn a_segment_without_a_first_is_dropped_and_told_once() {
     let parts = segments(0x44, MASTER, OUTSTATION, &many_inputs(), 10);
     let mut dissector = Dnp3Dissector::default();
+    let all = hear(&mut dissector, DOWN, &parts[1..].concat()).0;
+    assert!(all.iter().all(|told| told.notices.is_empty()), "nobody knows what came before");
+    hear(&mut dissector, DOWN, &parts.concat());
     let all = hear(&mut dissector, DOWN, &parts[1..].concat()).0;
     assert_eq!(all[0].notices, [(NoticeKind::Session, "segment_without_first", 1, 0)]);
     assert!(all[1..].iter().all(|told| told.notices.is_empty()));
@@ -637,6 +663,7 @@ fn after_a_gap_nobody_is_blamed() {
     }
     // A gap in one direction is none in the other.
     let mut dissector = Dnp3Dissector::default();
+    hear(&mut dissector, DOWN, &parts.concat());
     dissector.gap(UP);
     assert_eq!(hear_one(&mut dissector, DOWN, &parts[1]).notice_names(), ["segment_without_first"]);
 }

@@ -87,7 +87,7 @@ struct Slot {
 }
 
 /// The fragments of one direction that are being put together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reassembly {
     /// [`OPEN_MOST`] at most. Idle ones keep their memory for the next fragment.
     slots: Vec<Slot>,
@@ -96,7 +96,19 @@ pub(super) struct Reassembly {
     clock: u64,
 }
 
+impl Default for Reassembly {
+    /// Nobody knows what came before.
+    fn default() -> Self {
+        Self { slots: Vec::new(), lost: true, clock: 0 }
+    }
+}
+
 impl Reassembly {
+    /// Octets that it holds room for.
+    pub(super) fn held(&self) -> usize {
+        self.slots.iter().map(|slot| slot.octets.capacity()).fold(0, usize::saturating_add)
+    }
+
     /// Takes a segment: `data` is its header octet and what follows it. A fragment of several segments that is whole is
     /// put into `data`.
     #[inline]

@@ -174,6 +174,8 @@ pub struct FlowState {
     pub closed: bool,
     /// Whether octets are missing from it: then what cannot be told may be the fault of what was not seen.
     pub damaged: bool,
+    /// When octets were missed last.
+    pub missed: Option<Timestamp>,
     /// What goes through it.
     pub rate: Rate,
     /// Segments whose start was shown to the protocols.
@@ -204,6 +206,7 @@ impl FlowState {
             answered: false,
             closed: false,
             damaged: false,
+            missed: None,
             rate: Rate::default(),
             probes: 0,
             undecoded: 0,

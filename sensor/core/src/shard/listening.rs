@@ -7,8 +7,9 @@ use crate::speech::{Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::Sender;
+use yagura_parsers::error::{Clause, ErrorKind, ParseError};
 use yagura_parsers::protocols::{Identified, ProtocolId, identify};
-use yagura_rules::facts::event::EventKind;
+use yagura_rules::facts::event::{EventKind, MalformedFact};
 use yagura_rules::facts::flow::{Flow, Oriented, Transport};
 use yagura_rules::norm::PairNorm;
 
@@ -114,7 +115,7 @@ impl Hand {
                 let id = dissector.id();
                 let dialect = dissector.dialect();
                 let pair = self.identified(flow, at, from_low, id, dialect, sender);
-                flow.speech = Some(Box::new(Speech { dissector, talk: Talk::new(pair) }));
+                flow.speech = Some(Box::new(Speech { dissector, talk: Talk::new(pair), held: 0 }));
                 // What the other end said before, and nobody could tell by itself, is plain now.
                 let other = flow.sides.get_mut(1_usize.wrapping_sub(end)).map(|side| std::mem::take(&mut side.pending));
                 self.read_waiting(flow, at, !from_low, other.unwrap_or_default());
@@ -203,9 +204,19 @@ impl Hand {
         facts.protocol = Some(id);
         facts.dialect = dialect;
         let pair = self.norm.pair(&facts);
+        let is_usual = id.ports().contains(&facts.server.port);
         flow.facts = Arc::new(facts);
         self.count(id, |tallies| add(&mut tallies.flows, 1));
         self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Identified);
+        // From its first octet on it should have spoken this: what nobody could read may have hidden something.
+        if flow.undecoded > 0 && is_usual && flow.summary.handshake && !flow.damaged {
+            let actual = u32::try_from(flow.undecoded).unwrap_or(u32::MAX);
+            let kind = ErrorKind::LengthMismatch { claimed: 0, actual };
+            let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
+            let direction = direction(flow, from_low);
+            let fact = MalformedFact { direction, error, fields: Box::default() };
+            self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Malformed(Box::new(fact)));
+        }
         pair
     }
 

@@ -313,6 +313,8 @@ impl Shard {
                 self.hand.anomaly("incomplete_pdu");
             }
         }
+        let held = flow.speech.as_ref().map_or(0, |speech| speech.held);
+        self.hand.streams_octets = self.hand.streams_octets.saturating_sub(held);
         let spoke = flow.summary.octets != [0, 0];
         if flow.speech.is_none() && !flow.facts.is_to_group() && spoke {
             self.hand.stranger(&flow, at);

@@ -9,7 +9,7 @@ use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::{Direction, Listener, Sender};
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Control, Describe, Kind, Operation, Point, Step, Target, Value, Verb};
+use yagura_parsers::message::{Control, Describe, Kind, Notice, NoticeKind, Operation, Point, Step, Target, Value, Verb};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
     ClockFact, CommandFact, CommandFault, EventKind, FieldValue, Fields, FrameRef, MalformedFact, NoticeFact,
@@ -26,6 +26,8 @@ const FIELD_MAX: usize = 256;
 
 /// A clock that is less than so far from the capture's is right enough, in ms.
 const CLOCK_NEAR: u64 = 5_000;
+/// What was missed so long ago is no excuse any more, in ns.
+const MISSED_NS: u64 = 60_000_000_000;
 /// A flow's commands are looked at after so long, and again while any is on its way, in ns.
 const ANSWERED_NS: u64 = 30_000_000_000;
 
@@ -38,6 +40,8 @@ struct Heard<'a> {
     id: ProtocolId,
     /// Frames that the server has sent.
     answered: u64,
+    /// Octets were missed not long ago: what is missing may have been in them.
+    missed: bool,
 }
 
 /// Where an operation stands, and what else is known of it.
@@ -64,6 +68,7 @@ struct Reading<'a> {
     talk: &'a mut Talk,
     rate: &'a mut Rate,
     answered: u64,
+    missed: bool,
     read: u64,
     /// A message has shown that client and server were taken for each other.
     turned: bool,
@@ -96,14 +101,34 @@ impl Reading<'_> {
     }
 }
 
+impl Reading<'_> {
+    /// A message that only the other end may send: told once a minute and flow.
+    #[cold]
+    fn wrong_sender(&mut self, unit: u16, sender: Sender) {
+        let minute = self.hand.minute(self.at.now);
+        if self.talk.sender_minute == minute {
+            return;
+        }
+        self.talk.sender_minute = minute;
+        let got = u64::from(sender == Sender::Client);
+        let expected = u64::from(sender != Sender::Client);
+        let (kind, name) = (NoticeKind::Session, "wrong_sender");
+        let notice = Notice { kind, name, unit, got, expected, clause: Clause("") };
+        let fact = NoticeFact { direction: self.direction, notice };
+        self.hand.emit(self.at, Some(Arc::clone(self.facts)), EventKind::Notice(Box::new(fact)));
+    }
+}
+
 impl Listener for Reading<'_> {
     #[inline]
     fn message<M: Describe>(&mut self, message: &M, octets: &[u8]) {
         add(&mut self.read, 1);
-        if self.facts.oriented < Oriented::Meaning {
-            let sender = message.sender();
-            if sender != Sender::Either {
+        let sender = message.sender();
+        if sender != Sender::Either {
+            if self.facts.oriented < Oriented::Meaning {
                 self.orient(sender);
+            } else if (sender == Sender::Client) != (self.direction == Direction::ToServer) {
+                self.wrong_sender(message.unit(), sender);
             }
         }
         self.busy |= match message.kind() {
@@ -114,8 +139,8 @@ impl Listener for Reading<'_> {
             Kind::Unsolicited => message.reports().is_some() && Rate::add(&mut self.rate.unsolicited),
         };
         self.hand.points.heard(octets.len());
-        let Self { hand, facts, at, direction, id, talk, answered, .. } = self;
-        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+        let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
+        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
         hand.message(heard, talk, message);
         if message.kind() == Kind::Request {
             self.busy |= self.rate.waits(self.talk.open.waiting());
@@ -125,8 +150,8 @@ impl Listener for Reading<'_> {
     fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
         add(&mut self.read, 1);
         self.hand.count(self.id, |tallies| add(&mut tallies.messages, 1));
-        let Self { hand, facts, at, direction, id, answered, .. } = self;
-        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+        let Self { hand, facts, at, direction, id, answered, missed, .. } = self;
+        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
         hand.malformed(heard, error, Box::default());
     }
 
@@ -137,8 +162,8 @@ impl Listener for Reading<'_> {
             let len = u32::try_from(octets).unwrap_or(u32::MAX);
             let kind = ErrorKind::LengthMismatch { claimed: 0, actual: len };
             let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
-            let Self { hand, facts, at, direction, id, answered, .. } = self;
-            let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered };
+            let Self { hand, facts, at, direction, id, answered, missed, .. } = self;
+            let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
             hand.malformed(heard, error, Box::default());
         }
     }
@@ -156,10 +181,11 @@ impl Hand {
         octets: &[u8],
     ) -> usize {
         let id = speech.dissector.id();
-        let Speech { dissector, talk } = speech;
+        let Speech { dissector, talk, held } = speech;
         let way = usize::from(direction == Direction::ToClient);
         let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
         let [_, answered] = flow.summary.frames;
+        let missed = flow.missed.is_some_and(|missed| at.now.since(missed) < MISSED_NS);
         let (facts, rate) = (&mut flow.facts, &mut flow.rate);
         let mut reading = Reading {
             hand: self,
@@ -170,6 +196,7 @@ impl Hand {
             talk,
             rate,
             answered,
+            missed,
             read: 0,
             turned: false,
             busy: false,
@@ -187,6 +214,17 @@ impl Hand {
             flow.summary.messages.reverse();
             flow.rate.frames.reverse();
             dissector.turn();
+        }
+        let holds = dissector.held();
+        if holds != *held {
+            self.streams_octets = self.streams_octets.saturating_sub(*held).saturating_add(holds);
+            *held = holds;
+            if self.streams_octets > self.streams_octets_max {
+                self.limit("streams_octets_max");
+                dissector.forget();
+                self.streams_octets = self.streams_octets.saturating_sub(holds);
+                *held = 0;
+            }
         }
         if busy {
             let fact = flow.rate.fact();
@@ -323,9 +361,6 @@ impl Hand {
     /// Follows a command from its select to its end.
     fn command(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe, control: &Control) {
         let is_asked = matches!(control.step, Step::Select | Step::Operate | Step::Execute);
-        if talk.commands.is_none() && !is_asked && control.step != Step::Terminated {
-            return;
-        }
         let mut operation = None;
         if is_asked {
             message.operations(&mut |done| {
@@ -349,6 +384,9 @@ impl Hand {
             self.await_commands(heard.at.now, self.current, heard.facts.id);
         }
         let Some((fault, before)) = wrong else { return };
+        if heard.missed {
+            return;
+        }
         let fact = CommandFact {
             fault,
             operation,

@@ -126,6 +126,7 @@ impl Hand {
             self.streams_octets = self.streams_octets.saturating_sub(pending);
             if lost > 0 {
                 flow.damaged = true;
+                flow.missed = Some(at.now);
                 add(&mut self.gaps, 1);
                 add(&mut self.gap_octets, lost);
                 if let Some(speech) = &mut flow.speech {
