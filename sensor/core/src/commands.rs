@@ -56,8 +56,8 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Commands {
     open: VecDeque<Open>,
-    /// Commands that were selected before they were operated.
-    chosen: VecDeque<u64>,
+    /// Commands that were met, and whether they were always selected before they were operated.
+    chosen: VecDeque<(u64, bool)>,
     /// Answers to commands that were not seen yet: a mirror may show them the wrong way round.
     early: VecDeque<(u64, Timestamp)>,
     /// Whether the device has ever said that a command is done.
@@ -77,23 +77,21 @@ impl Commands {
                 if let Some(at) = at {
                     self.open.remove(at);
                 }
-                if !self.chosen.contains(&key) {
-                    if self.chosen.len() >= CHOSEN_MAX {
-                        self.chosen.pop_front();
-                    }
-                    self.chosen.push_back(key);
-                }
+                self.choose(key, true);
                 self.push(Open { key, content, stage: Stage::Selected, terminates, command });
                 None
             }
             Step::Operate | Step::Execute => {
                 let before = at.and_then(|at| self.open.remove(at));
                 let before = before.filter(|open| now.since(open.command.time) < SELECT_NS);
+                if before.is_none() {
+                    self.choose(key, false);
+                }
                 let fault = match &before {
                     Some(open) if open.content == content => None,
                     Some(open) if open.stage == Stage::Selected => Some(CommandFault::Changed),
                     // Operated again without a new select, by a command that wants one.
-                    _ if step == Step::Operate || self.chosen.contains(&key) => Some(CommandFault::NotSelected),
+                    _ if step == Step::Operate || self.chosen.contains(&(key, true)) => Some(CommandFault::NotSelected),
                     _ => None,
                 };
                 let is_answered = self.early.iter().any(|(of, at)| *of == key && now.0.abs_diff(at.0) <= EARLY_NS);
@@ -123,6 +121,17 @@ impl Commands {
                 None
             }
         }
+    }
+
+    /// Notes how a command is given, the first time that it is met: whether it is selected.
+    fn choose(&mut self, key: u64, selected: bool) {
+        if self.chosen.iter().any(|(known, _)| *known == key) {
+            return;
+        }
+        if self.chosen.len() >= CHOSEN_MAX {
+            self.chosen.pop_front();
+        }
+        self.chosen.push_back((key, selected));
     }
 
     fn push(&mut self, open: Open) {
@@ -203,6 +212,8 @@ mod tests {
     fn an_operate_wants_its_select() {
         assert_eq!(run(&[(Step::Operate, 1, 0)]), [Some(CommandFault::NotSelected)]);
         assert_eq!(run(&[(Step::Execute, 1, 0)]), [None], "a station may take commands at once");
+        let at_once_once = [(Step::Execute, 1, 0), (Step::Select, 1, 1), (Step::Execute, 1, 2), (Step::Execute, 2, 70)];
+        assert_eq!(run(&at_once_once)[3], None, "this one takes commands at once, too");
         let late = [(Step::Select, 1, 0), (Step::Operate, 1, 61)];
         assert_eq!(run(&late), [None, Some(CommandFault::NotSelected)]);
         let refused = [(Step::Select, 1, 0), (Step::Refused, 0, 1), (Step::Operate, 1, 2)];
