@@ -13,15 +13,12 @@ use yagura_parsers::error::{ErrorKind, ParseError};
 use yagura_parsers::message::{Describe, Kind, Verb};
 use yagura_parsers::packet::{Carrier, Network, Transport, decode};
 use yagura_parsers::protocols::modbus::{FUNCTIONS, codes};
-use yagura_parsers::protocols::{Identified, identify};
+use yagura_parsers::protocols::{AnyDissector, Identified, ProtocolId, dnp3, identify, iec104};
 use yagura_rules::detections::CATALOG;
 
 /// Detections that no scenario can show in a short capture, since they need a bound of the sensor to bite: heard with
 /// bounds that are small.
 const BOUNDS: &[&str] = &["capture_limit"];
-
-/// Kinds of error that no parser makes so far: they are there for protocols to come.
-const UNMADE: &[&str] = &["unsupported", "too_many"];
 
 /// A scenario with what the program says of it.
 struct Told {
@@ -124,22 +121,31 @@ fn a_bound_that_bites_is_heard() {
     assert!(BOUNDS.iter().all(|detection| !roomy.kinds().contains(detection)));
 }
 
-/// What was met in messages.
+/// What was met in messages; by protocol where it is not the Modbus table.
 #[derive(Default)]
 struct Met {
-    /// Rows of the table of functions, by code and sub-code, with the kinds of message in which they were met.
+    protocol: &'static str,
+    /// Rows of the Modbus table of functions, by code and sub-code, with the kinds of message in which they were met.
     functions: BTreeMap<(u8, Option<u16>), BTreeSet<&'static str>>,
-    verbs: BTreeSet<&'static str>,
-    refusals: BTreeSet<u16>,
-    errors: BTreeSet<&'static str>,
+    /// Counters by table and code: what the protocol's tables have, see `Protocol::TABLES`.
+    counted: BTreeSet<(&'static str, u8, u8)>,
+    kinds: BTreeSet<(&'static str, &'static str)>,
+    verbs: BTreeSet<(&'static str, &'static str)>,
+    refusals: BTreeSet<(&'static str, u16)>,
+    notices: BTreeSet<(&'static str, &'static str)>,
+    errors: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Met {
-    /// Reads octets as what the list of protocols takes them for.
+    /// Reads octets as what the list of protocols takes them for; where a segment alone is not enough to tell, and in
+    /// telecontrol it often is not, as what is at home at its port.
     fn read(&mut self, octets: &[u8], datagram: bool, ports: (u16, u16)) {
-        let Identified::As(mut dissector, sender) = identify(octets, datagram, &[ports.0, ports.1], &Hints::default())
-        else {
-            return;
+        let is_at = |protocol: ProtocolId| [ports.0, ports.1].iter().any(|port| protocol.ports().contains(port));
+        let (mut dissector, sender) = match identify(octets, datagram, &[ports.0, ports.1], &Hints::default()) {
+            Identified::As(dissector, sender) => (dissector, sender),
+            _ if is_at(ProtocolId::Dnp3) => (AnyDissector::Dnp3(Default::default()), Sender::Either),
+            _ if is_at(ProtocolId::Iec104) => (AnyDissector::Iec104(Default::default()), Sender::Either),
+            _ => return,
         };
         let direction = match sender {
             Sender::Client => Direction::ToServer,
@@ -147,38 +153,53 @@ impl Met {
             Sender::Either if dissector.id().ports().contains(&ports.0) => Direction::ToClient,
             Sender::Either => Direction::ToServer,
         };
+        self.feed(&mut dissector, direction, octets);
+    }
+
+    fn feed(&mut self, dissector: &mut AnyDissector, direction: Direction, octets: &[u8]) {
+        self.protocol = dissector.id().name();
         dissector.feed(direction, 0, octets, self);
     }
 }
 
 impl Listener for Met {
     fn message<M: Describe>(&mut self, message: &M, _octets: &[u8]) {
-        self.errors.extend(message.fault().map(|fault| fault.kind.name()));
-        let kind = match (message.kind(), message.refusal()) {
-            (_, Some(refusal)) => {
-                self.refusals.insert(refusal.code);
-                "exception"
-            }
-            (Kind::Request, None) => "request",
-            (_, None) => "response",
+        let protocol = self.protocol;
+        self.errors.extend(message.fault().map(|fault| (protocol, fault.kind.name())));
+        message.tally(&mut |tally| {
+            self.counted.insert((protocol, tally.table, tally.code));
+        });
+        message.notices(&mut |notice| {
+            self.notices.insert((protocol, notice.name));
+        });
+        let kind = match message.kind() {
+            Kind::Request => "request",
+            Kind::Response => "response",
+            Kind::Unsolicited => "unsolicited",
         };
+        self.kinds.insert((protocol, kind));
+        let refusal = message.refusal();
+        self.refusals.extend(refusal.map(|refusal| (protocol, refusal.code)));
         message.operations(&mut |operation| {
-            self.verbs.insert(operation.verb.name());
-            let code = u8::try_from(operation.code).expect("a Modbus function code is one octet");
-            if let Some(row) = codes::lookup(code, operation.sub) {
-                self.functions.entry((row.code, row.sub)).or_default().insert(kind);
+            self.verbs.insert((protocol, operation.verb.name()));
+            if protocol == "modbus" {
+                let code = u8::try_from(operation.code).expect("a Modbus function code is one octet");
+                if let Some(row) = codes::lookup(code, operation.sub) {
+                    let kind = if refusal.is_some() { "exception" } else { kind };
+                    self.functions.entry((row.code, row.sub)).or_default().insert(kind);
+                }
             }
         });
     }
 
     fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
-        self.errors.insert(error.kind.name());
+        self.errors.insert((self.protocol, error.kind.name()));
     }
 
     fn skipped(&mut self, _octets: usize) {}
 }
 
-/// What every capture holds.
+/// What every capture holds, segment by segment.
 fn met_in_captures() -> Met {
     let mut met = Met::default();
     for case in tests::cases() {
@@ -196,7 +217,8 @@ fn met_in_captures() -> Met {
     met
 }
 
-/// A request of each function of the table: what it takes to name it, and no more where its structure is not known.
+/// A Modbus request of each function of the table: what it takes to name it, and no more where its structure is not
+/// known.
 fn request(code: u8, sub: Option<u16>) -> Vec<u8> {
     let sub_octet = || u8::try_from(sub.unwrap_or(0xEE)).expect("a code of one octet");
     match code {
@@ -219,7 +241,7 @@ fn request(code: u8, sub: Option<u16>) -> Vec<u8> {
 }
 
 #[test]
-fn each_function_and_verb_is_seen() {
+fn each_modbus_function_and_verb_is_seen() {
     let met = met_in_captures();
     let mut wrong = Vec::new();
     for function in FUNCTIONS {
@@ -238,9 +260,8 @@ fn each_function_and_verb_is_seen() {
         }
         let mut sample = Met::default();
         let adu = wire::tcp(1, 1, &request(function.code, function.sub));
-        let mut dissector = yagura_parsers::protocols::AnyDissector::Modbus(Default::default());
-        dissector.feed(Direction::ToServer, 0, &adu, &mut sample);
-        if !sample.functions.contains_key(&key) || !sample.verbs.contains(function.verb.name()) {
+        sample.feed(&mut AnyDissector::Modbus(Default::default()), Direction::ToServer, &adu);
+        if !sample.functions.contains_key(&key) || !sample.verbs.contains(&("modbus", function.verb.name())) {
             let (functions, verbs) = (&sample.functions, &sample.verbs);
             wrong.push(format!(
                 "{} ({key:?}, {}): reads as {functions:?}, {verbs:?}",
@@ -249,19 +270,94 @@ fn each_function_and_verb_is_seen() {
             ));
         }
     }
-    let possible: BTreeSet<&str> = FUNCTIONS.iter().map(|function| function.verb.name()).collect();
-    for verb in Verb::ALL.iter().map(|verb| verb.name()).filter(|verb| possible.contains(verb)) {
-        if !met.verbs.contains(verb) {
-            wrong.push(format!("{verb}: no capture holds one: write a story"));
-        }
-    }
+    let possible: BTreeSet<Verb> = FUNCTIONS.iter().map(|function| function.verb).collect();
+    wrong.extend(verbs_unmet(&met, "modbus", &possible));
     for code in [1, 2, 3, 4] {
-        if !met.refusals.contains(&code) {
+        if !met.refusals.contains(&("modbus", code)) {
             wrong.push(format!("exception {code}: no capture holds one: write a story"));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+/// Verbs of a protocol that no capture holds.
+fn verbs_unmet(met: &Met, protocol: &'static str, possible: &BTreeSet<Verb>) -> Vec<String> {
+    let unmet = possible.iter().filter(|verb| !met.verbs.contains(&(protocol, verb.name())));
+    unmet.map(|verb| format!("{protocol}: no capture holds the verb {}: write a story", verb.name())).collect()
+}
+
+/// Codes of a table of a protocol that no capture holds.
+fn codes_unmet(met: &Met, protocol: &'static str, table: u8, codes: impl IntoIterator<Item = u8>) -> Vec<String> {
+    let unmet = codes.into_iter().filter(|code| !met.counted.contains(&(protocol, table, *code)));
+    unmet.map(|code| format!("{protocol}: no capture holds code {code} of table {table}: write a story")).collect()
+}
+
+#[test]
+fn each_dnp3_function_verb_and_refusal_is_seen() {
+    let met = met_in_captures();
+    let (responses, requests): (Vec<&dnp3::Function>, Vec<&dnp3::Function>) =
+        dnp3::FUNCTIONS.iter().partition(|function| dnp3::FunctionCode(function.code).is_response());
+    let mut wrong = codes_unmet(&met, "dnp3", 0, requests.iter().map(|function| function.code));
+    wrong.extend(codes_unmet(&met, "dnp3", 1, responses.iter().map(|function| function.code)));
+    // IEEE 1815 9.2.4: of primary stations 0, 3, 4 and 9, of secondary ones 0 and 11.
+    wrong.extend(codes_unmet(&met, "dnp3", 2, [0x40, 0x43, 0x44, 0x49, 0x00, 0x0B]));
+    let of_objects = [Verb::Identify, Verb::Diagnose, Verb::Write, Verb::Synchronize];
+    let possible = dnp3::FUNCTIONS.iter().map(|function| function.verb).chain(of_objects).collect();
+    wrong.extend(verbs_unmet(&met, "dnp3", &possible));
+    // IIN2.0 to IIN2.2, and a command that is under local control.
+    for code in [1, 2, 4, dnp3::codes::STATUS_REFUSAL | 7] {
+        if !met.refusals.contains(&("dnp3", code)) {
+            wrong.push(format!("dnp3: no capture holds the refusal {code}: write a story"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_iec104_type_verb_and_refusal_is_seen() {
+    let met = met_in_captures();
+    // IEC TS 60870-5-7, authentication, has no encoder: its types are read in the parser's own tests.
+    let is_here = |type_id: iec104::TypeId| type_id.in_104() && !matches!(type_id.0, 41 | 81..=95);
+    let types: Vec<_> = iec104::TYPES.iter().filter(|row| is_here(iec104::TypeId(row.code))).collect();
+    assert!(types.len() > 50, "{}", types.len());
+    let mut wrong = codes_unmet(&met, "iec104", 0, [0, 1, 2]);
+    wrong.extend(codes_unmet(&met, "iec104", 1, types.iter().map(|row| row.code)));
+    let possible = types.iter().map(|row| row.verb).chain([Verb::Session, Verb::Report]).collect();
+    wrong.extend(verbs_unmet(&met, "iec104", &possible));
+    // A negative confirmation, and causes 44 to 47 but for 45, which nobody sends.
+    for code in [7, 46, 47] {
+        if !met.refusals.contains(&("iec104", code)) {
+            wrong.push(format!("iec104: no capture holds the refusal {code}: write a story"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_kind_of_message_and_notice_is_met() {
+    let met = met_in_captures();
+    for protocol in ProtocolId::ALL.iter().map(|protocol| protocol.name()) {
+        for kind in ["request", "response", "unsolicited"] {
+            // A Modbus server never speaks up by itself.
+            let is_made = (protocol, kind) != ("modbus", "unsolicited");
+            assert_eq!(met.kinds.contains(&(protocol, kind)), is_made, "{protocol}: {kind}");
+        }
+    }
+    // A device's trouble is in a single response; what sessions show needs more than one segment. Nobody sets what is
+    // reserved.
+    let troubles = dnp3::Indications::TROUBLE.iter().filter(|(bits, _)| *bits != dnp3::Indications::RESERVED);
+    for (_, name) in troubles {
+        assert!(met.notices.contains(&("dnp3", name)), "{name}");
+    }
+    assert!(met.notices.contains(&("dnp3", "block_checksum")) && met.notices.contains(&("dnp3", "reserved_address")));
+}
+
+/// The kinds of error that each protocol can make.
+const MADE: &[(&str, &[&str])] = &[
+    ("modbus", &["truncated", "forbidden", "length_mismatch", "checksum", "trailing"]),
+    ("dnp3", &["truncated", "forbidden", "checksum", "unsupported", "too_many"]),
+    ("iec104", &["truncated", "forbidden", "length_mismatch", "trailing", "unsupported"]),
+];
 
 #[test]
 fn each_kind_of_error_is_met() {
@@ -285,8 +381,15 @@ fn each_kind_of_error_is_met() {
             yagura_parsers::protocols::modbus::Message::read_tcp(Kind::Request, &octets)
         };
         let fault = read.expect("its function can be told").fault.expect("it breaks its standard");
-        met.errors.insert(fault.kind.name());
+        met.errors.insert(("modbus", fault.kind.name()));
     }
+    // A fragment of more than 2048 octets needs two TCP segments.
+    let link = fixtures::wire::dnp3::Link::to_outstation(11, 1);
+    let frames = fixtures::wire::dnp3::frames(link, 0, fixtures::wire::dnp3::SEGMENT, &[0xC0; 2_100]);
+    met.feed(&mut AnyDissector::Dnp3(Default::default()), Direction::ToServer, &frames.concat());
+    // An ASDU that ends within its identifier.
+    let short = fixtures::wire::iec104::information(0, 0, &[45, 1, 6]);
+    met.feed(&mut AnyDissector::Iec104(Default::default()), Direction::ToServer, &short);
     let every = [
         ErrorKind::Truncated { need: 0, have: 0 },
         ErrorKind::Forbidden { got: 0 },
@@ -308,6 +411,11 @@ fn each_kind_of_error_is_met() {
             | ErrorKind::TooMany { .. } => {}
         }
         let name = kind.name();
-        assert_eq!(met.errors.contains(name), !UNMADE.contains(&name), "{name}: give it a sample, or see UNMADE");
+        assert!(MADE.iter().any(|(_, made)| made.contains(&name)), "{name}: no protocol makes it");
+        for (protocol, made) in MADE {
+            let is_met = met.errors.contains(&(*protocol, name));
+            assert_eq!(is_met, made.contains(&name), "{protocol}, {name}: give it a sample, or see MADE");
+        }
     }
+    assert_eq!(MADE.len(), ProtocolId::ALL.len());
 }

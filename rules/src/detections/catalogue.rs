@@ -117,7 +117,7 @@ pub(crate) const WANTED: &[Wanted] = &[
     row(
         "B14",
         "attempts without an answer, again and again",
-        State::Built(&["scan_sweep"], "where they go to many places; towards one place to come"),
+        built(&["scan_sweep", "connection_flood"]),
     ),
     row("B15", "a second master", built(&["conversation_new", "write_unusual"])),
     row("B16", "a backup that did not take place", RATES),
