@@ -68,7 +68,7 @@ pub fn scenarios() -> Vec<Case> {
     ALL.get_or_init(make).clone()
 }
 
-/// Every recording of real stacks; the plant's with a baseline from its first half.
+/// Every recording of real stacks; those of whole plants with a baseline from their first half.
 pub fn recorded() -> Vec<Case> {
     static ALL: OnceLock<Vec<Case>> = OnceLock::new();
     let make = || {
@@ -81,7 +81,8 @@ pub fn recorded() -> Vec<Case> {
                 let name = name.to_string_lossy().into_owned();
                 let capture = read(&path);
                 let half = first(&capture, capture.frames.len() / 2);
-                let baseline = (name == "pymodbus-plant").then(|| learn(&half, None));
+                let is_plant = matches!(name.as_str(), "pymodbus-plant" | "c104-substation" | "opendnp3-feeders");
+                let baseline = is_plant.then(|| learn(&half, None));
                 Case { name, capture, site: None, baseline }
             })
             .collect()
@@ -305,6 +306,8 @@ pub fn tiny_limits() -> Limits {
         fragments_each_max: 4,
         outstanding_max: 2,
         settled_max: 2,
+        points_octets_max: 4_096,
+        commands_max: 2,
         assets_max: 6,
         asset_claims_max: 2,
         ports_max: 2,

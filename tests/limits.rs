@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "the counting allocator hands on to the system's")]
 
 use fixtures::story::{Conversation, Dice, Host, Story};
-use fixtures::wire::{arp, dhcp, ethernet, ip, modbus, nbns, tcp, tunnel, udp};
+use fixtures::wire::{arp, dhcp, dnp3, ethernet, iec104, ip, modbus, nbns, tcp, tunnel, udp};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,6 +12,12 @@ use tests::{head, learn, policy};
 use yagura_core::analyzer::{Analyzer, Report, Setup};
 use yagura_core::frame::FrameBatch;
 use yagura_core::limits::Limits;
+use yagura_parsers::dissect::{Direction, Listener};
+use yagura_parsers::error::ParseError;
+use yagura_parsers::message::Describe;
+use yagura_parsers::protocols::AnyDissector;
+use yagura_parsers::protocols::dnp3::Dnp3Dissector;
+use yagura_parsers::protocols::iec104::Iec104Dissector;
 use yagura_rules::policy::Policy;
 
 // What is measured
@@ -405,7 +411,8 @@ fn flood_of_names() {
 
 #[test]
 fn flood_of_conversations_that_speak() {
-    // As many flows as there may be, each with all that a flow may hold: a dissector, what was judged, what it said last.
+    // As many flows as there may be, each with all that a flow may hold: a dissector, what was judged, what it said
+    // last.
     let after = flooded(Limits::default(), 300_000, |number| {
         let conversation = number / 3;
         let ports = (1_024 + (conversation % 60_000) as u16, 502);
@@ -437,6 +444,99 @@ fn flood_of_segments_that_are_early() {
         segment(conversation, ports, tcp::PSH | tcp::ACK, 1 + turn * 3_000, &payload)
     });
     after.assert("segments that are early", 128, &["streams_octets_max"]);
+}
+
+/// A DNP3 frame of a master, or of an outstation, with any segment.
+fn dnp3_frame(from_master: bool, station: u16, segment: &[u8]) -> Vec<u8> {
+    let link = if from_master { dnp3::Link::to_outstation(station, 1) } else { dnp3::Link::to_master(1, station) };
+    dnp3::frame(link, segment)
+}
+
+/// A response of an outstation in as many frames as it needs.
+fn dnp3_response(station: u16, objects: Vec<u8>) -> Vec<u8> {
+    let control = dnp3::FIR | dnp3::FIN;
+    let fragment = dnp3::response(control, dnp3::function::RESPONSE, dnp3::NO_INDICATION, &[objects]);
+    dnp3::frames(dnp3::Link::to_master(1, station), 0, dnp3::SEGMENT, &fragment).concat()
+}
+
+fn dnp3_request(station: u16, function: u8, objects: Vec<u8>) -> Vec<u8> {
+    let fragment = dnp3::request(dnp3::FIR | dnp3::FIN, function, &[objects]);
+    dnp3::frames(dnp3::Link::to_outstation(station, 1), 0, dnp3::SEGMENT, &fragment).concat()
+}
+
+#[test]
+fn flood_of_dnp3_fragments_that_never_end() {
+    // Of many flows, eight pairs of stations each begin a fragment as long as one may be.
+    let mut first = vec![0xc0, dnp3::function::WRITE];
+    first.resize(dnp3::SEGMENT, 0);
+    let after = flooded(Limits::default(), 60_000, |number| {
+        let (conversation, turn) = (number / 10, number % 10);
+        let ports = (1_024 + (conversation % 60_000) as u16, 20_000);
+        let frames: Vec<u8> = (0..4)
+            .flat_map(|n| {
+                let sequence = (turn * 4 + n) as u8;
+                let station = (sequence / 5 % 9).into();
+                dnp3_frame(true, station, &dnp3::segment(false, sequence.is_multiple_of(5), sequence % 5, &first))
+            })
+            .collect();
+        let sequence_number = 1 + turn * frames.len() as u32;
+        segment(conversation << 4, ports, tcp::PSH | tcp::ACK, sequence_number, &frames)
+    });
+    after.assert("fragments that never end", 256, &[]);
+}
+
+#[test]
+fn flood_of_dnp3_commands_that_nobody_answers() {
+    let mut flood = Flood::new(Setup::default());
+    let (mut sequence, mut half) = (1, 0);
+    for number in 0..100_000_u32 {
+        let block = dnp3::ControlRelayOutputBlock::new(3).at(number as u16);
+        let request = dnp3_request((number % 5_000) as u16, dnp3::function::SELECT, block);
+        flood.push(&segment(16, (40_000, 20_000), tcp::PSH | tcp::ACK, sequence, &request));
+        sequence += request.len() as u32;
+        if number == 50_000 {
+            half = flood.held();
+        }
+    }
+    let grown = flood.held() - half;
+    assert!(grown < MIB, "{grown} octets for 50,000 commands more");
+    flood.ends().assert("DNP3 commands that nobody answers", 16, &["outstanding_max"]);
+}
+
+#[test]
+fn flood_of_commands_over_many_conversations() {
+    let after = flooded(Limits::default(), 100_000, |number| {
+        let (conversation, turn) = (number / 4, number % 4);
+        let ports = (1_024 + (conversation % 60_000) as u16, 20_000);
+        let blocks = |at: u32| dnp3::ControlRelayOutputBlock::new(3).at(at as u16);
+        let requests: Vec<u8> = (0..4)
+            .flat_map(|n| dnp3_request((turn * 4 + n) as u16, dnp3::function::DIRECT_OPERATE, blocks(n)))
+            .collect();
+        let sequence_number = 1 + turn * requests.len() as u32;
+        segment(conversation << 4, ports, tcp::PSH | tcp::ACK, sequence_number, &requests)
+    });
+    after.assert("commands over many conversations", 320, &["commands_max"]);
+}
+
+#[test]
+fn flood_of_iec_104_apdus_that_nobody_acknowledges() {
+    let mut flood = Flood::new(Setup::default());
+    let (mut sequence, mut half) = (1, 0);
+    for number in 0..100_000_u32 {
+        let header = iec104::Header::new(45, iec104::ACTIVATION, 1 + (number % 5_000) as u16);
+        let asdu = iec104::asdu(header, &[(1 + number, iec104::command(1, 0, true))]);
+        let apdu = iec104::information((number % 0x8000) as u16, 0, &asdu);
+        flood.push(&segment(16, (40_000, 2_404), tcp::PSH | tcp::ACK, sequence, &apdu));
+        sequence += apdu.len() as u32;
+        if number == 50_000 {
+            half = flood.held();
+        }
+    }
+    let grown = flood.held() - half;
+    assert!(grown < MIB, "{grown} octets for 50,000 commands more");
+    let after = flood.ends();
+    after.assert("IEC 104 APDUs that nobody acknowledges", 16, &["outstanding_max"]);
+    assert!(after.report.counters.one_sided_flows > 0);
 }
 
 // Amplification
@@ -488,7 +588,8 @@ fn no_octet_makes_the_sensor_hold_many() {
         }
         segment(number, (1_024 + number as u16, 502), data, 1, &octets)
     };
-    // Ten, not eight: of each flow the units that it asked for are counted (a sweep is told by that), and 64 requests wait.
+    // Ten, not eight: of each flow the units that it asked for are counted (a sweep is told by that), and 64 requests
+    // wait.
     amplification("crowded segments", 10, (0..1_000).map(crowded).collect());
     let records = |number: u32| {
         let mut octets = Vec::new();
@@ -499,6 +600,324 @@ fn no_octet_makes_the_sensor_hold_many() {
         segment(number, (1_024 + number as u16, 502), data, 1, &octets[..1_400])
     };
     amplification("file records", 8, (0..1_000).map(records).collect());
+}
+
+/// Frames with what a station says, a new address, unit or number each time.
+fn telling(server_port: u16, count: u32, make: impl Fn(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let mut next = 1;
+    (0..count)
+        .map(|number| {
+            let octets = make(number);
+            let sequence_number = next;
+            next += octets.len() as u32;
+            segment(16, (server_port, 40_000), tcp::PSH | tcp::ACK, sequence_number, &octets)
+        })
+        .collect()
+}
+
+#[test]
+fn no_octet_of_dnp3_makes_the_sensor_hold_many() {
+    let count = 4_000_u32;
+    let eight_bits = |start: u16| dnp3::range16(1, 1, start, start + 8 * 1_000 - 1, &[0x5a; 1_000]);
+    let told = |make: fn(u32) -> Vec<u8>| telling(20_000, count, make);
+    amplification("packed bits", 8, telling(20_000, 500, |n| dnp3_response(n as u16, eight_bits(n as u16))));
+    amplification(
+        "packed bits of one outstation",
+        8,
+        telling(20_000, 500, |n| dnp3_response(1, eight_bits(n as u16 * 100))),
+    );
+    amplification("a bit of each outstation", 8, told(|n| dnp3_response(n as u16, dnp3::range8(1, 1, 3, 3, &[1]))));
+    amplification(
+        "events with flags and time, each of its index",
+        8,
+        told(|n| {
+            let event = |at: u32| (at, dnp3::timed(&dnp3::binary(true, dnp3::ONLINE), 1_767_607_200_000));
+            let events: Vec<_> = (n * 100..n * 100 + 100).map(event).collect();
+            dnp3_response(1, dnp3::indexed(2, 2, 4, 1, &events))
+        }),
+    );
+    amplification(
+        "a header each object",
+        8,
+        told(|n| {
+            dnp3_response(
+                1,
+                (0..100).flat_map(|at| dnp3::range16(1, 2, n as u16, n as u16 + at % 2, &[1, 1])).collect(),
+            )
+        }),
+    );
+    amplification("octet strings", 8, told(|n| dnp3_response(n as u16, dnp3::range8(110, 200, 0, 0, &[b'x'; 200]))));
+    amplification(
+        "fragments begun",
+        8,
+        told(|n| dnp3_frame(false, n as u16, &dnp3::segment(false, true, 0, &[0xc0; 20]))),
+    );
+    amplification(
+        "fragments of eight pairs, octet by octet",
+        8,
+        told(|n| {
+            let is_first = n < 8;
+            dnp3_frame(false, (n % 8) as u16, &dnp3::segment(false, is_first, (n / 8 % 64) as u8, &[0xc0]))
+        }),
+    );
+    let asked = |make: fn(u32) -> Vec<u8>| -> Vec<Vec<u8>> {
+        let frames = telling(40_000, count, make);
+        // To the port where outstations listen.
+        frames
+            .into_iter()
+            .map(|mut frame| {
+                frame[36..38].copy_from_slice(&20_000_u16.to_be_bytes());
+                frame
+            })
+            .collect()
+    };
+    amplification(
+        "control blocks",
+        8,
+        asked(|n| {
+            let block = dnp3::ControlRelayOutputBlock::new(3).octets();
+            let blocks: Vec<_> = (0..60).map(|at| (n * 60 + at, block.clone())).collect();
+            dnp3_request(n as u16, dnp3::function::SELECT, dnp3::indexed(12, 1, 4, 1, &blocks))
+        }),
+    );
+    amplification(
+        "a read of each outstation",
+        10,
+        asked(|n| dnp3_request(n as u16, 1, dnp3::range8(30, 0, 0, 1, &[]))),
+    );
+    amplification(
+        "300 headers of a read",
+        8,
+        asked(|n| {
+            dnp3_request(n as u16, 1, (0..300).flat_map(|at| dnp3::range8(30, 0, at as u8, at as u8, &[])).collect())
+        }),
+    );
+}
+
+#[test]
+fn no_octet_of_iec_104_makes_the_sensor_hold_many() {
+    let count = 4_000_u32;
+    let header = |kind, cause, station: u32| iec104::Header::new(kind, cause, 1 + station as u16);
+    let numbered = |n: u32, asdu: Vec<u8>| iec104::information((n % 0x8000) as u16, 0, &asdu);
+    let told = |make: &dyn Fn(u32) -> Vec<u8>| telling(2_404, count, |n| numbered(n, make(n)));
+    let points = |n: u32, station| {
+        iec104::asdu_sequence(header(1, iec104::SPONTANEOUS, station), 1 + n * 127, &vec![vec![1]; 127])
+    };
+    amplification("127 single points", 8, told(&|n| points(n, 0)));
+    amplification("127 single points of each station", 8, told(&|n| points(0, n)));
+    amplification(
+        "packed status",
+        8,
+        told(&|n| {
+            let status = vec![iec104::status_and_change(0xffff, 0, 0); 40];
+            iec104::asdu_sequence(header(20, iec104::SPONTANEOUS, 0), 1 + n * 640, &status)
+        }),
+    );
+    amplification(
+        "values with time",
+        8,
+        told(&|n| {
+            let value =
+                |at| (1 + n * 15 + at, [iec104::short_float(1.0, 0), iec104::time56(1_767_607_200_000)].concat());
+            iec104::asdu(header(36, iec104::SPONTANEOUS, 0), &(0..15).map(value).collect::<Vec<_>>())
+        }),
+    );
+    amplification("a point of each station", 8, told(&|n| iec104::asdu(header(1, 3, n), &[(1, vec![0])])));
+    let asked = |make: &dyn Fn(u32) -> Vec<u8>| -> Vec<Vec<u8>> {
+        let mut next = 1;
+        (0..count)
+            .map(|number| {
+                let octets = numbered(number, make(number));
+                let sequence_number = next;
+                next += octets.len() as u32;
+                segment(16, (40_000, 2_404), tcp::PSH | tcp::ACK, sequence_number, &octets)
+            })
+            .collect()
+    };
+    amplification(
+        "commands to one station",
+        8,
+        asked(&|n| iec104::asdu(header(45, 6, 0), &[(1 + n, iec104::command(1, 0, true))])),
+    );
+    amplification(
+        "commands to one point",
+        8,
+        asked(&|_| iec104::asdu(header(45, 6, 0), &[(1, iec104::command(1, 0, true))])),
+    );
+    amplification("interrogations", 8, asked(&|n| iec104::interrogation(6, 1 + n as u16, 20)));
+    // Each is an alert of its own, and its subject is remembered.
+    amplification(
+        "commands to each station",
+        12,
+        asked(&|n| iec104::asdu(header(45, 6, n), &[(1 + n, iec104::command(1, 0, true))])),
+    );
+    amplification("reads", 8, asked(&|n| iec104::read(1, 1 + n)));
+    // As many APDUs in a segment as go into it.
+    let crowded = |number: u32| {
+        let octets: Vec<u8> = (0..90)
+            .flat_map(|n| {
+                iec104::information(n as u16, 0, &iec104::read(1 + (number % 200) as u16, 1 + number * 90 + n))
+            })
+            .collect();
+        segment(number, (1_024 + number as u16, 2_404), tcp::PSH | tcp::ACK, 1, &octets)
+    };
+    amplification("crowded segments of IEC 104", 10, (0..1_000).map(crowded).collect());
+}
+
+// What is told of a message
+
+/// Counts what messages tell.
+#[derive(Default)]
+struct Visits {
+    messages: usize,
+    operations: usize,
+    points: usize,
+    fields: usize,
+    others: usize,
+}
+
+impl Listener for Visits {
+    fn message<M: Describe>(&mut self, message: &M, _: &[u8]) {
+        self.messages += 1;
+        message.operations(&mut |_| self.operations += 1);
+        message.points(None, &mut |_| self.points += 1);
+        message.fields(&mut |_, _| self.fields += 1);
+        message.notices(&mut |_| self.others += 1);
+        message.tally(&mut |_| self.others += 1);
+        message.identity(&mut |_| self.others += 1);
+    }
+
+    fn malformed(&mut self, _: ParseError, _: &[u8]) {
+        self.messages += 1;
+    }
+
+    fn skipped(&mut self, _: usize) {
+        self.messages += 1;
+    }
+}
+
+/// Messages of nothing, of numbers without end, and of what refers to itself.
+fn hollow() -> Vec<(String, AnyDissector, Vec<u8>)> {
+    let mut all: Vec<(String, AnyDissector, Vec<u8>)> = Vec::new();
+    let mut dnp3_objects: Vec<(String, Vec<u8>)> = Vec::new();
+    for (group, variation) in
+        [(1, 1), (1, 2), (2, 2), (3, 1), (10, 1), (12, 1), (20, 1), (30, 1), (34, 1), (41, 3), (50, 1)]
+            .into_iter()
+            .chain([
+                (60, 1),
+                (60, 2),
+                (70, 2),
+                (70, 5),
+                (80, 1),
+                (85, 1),
+                (87, 1),
+                (0, 254),
+                (110, 0),
+                (110, 200),
+                (111, 0),
+            ])
+            .chain([(112, 0), (113, 0), (120, 1), (120, 7), (121, 1), (200, 9), (255, 255)])
+    {
+        let what = |qualifier: &str| format!("g{group}v{variation} {qualifier}");
+        for (name, count) in [("0", 0), ("1", 1), ("most", u32::MAX)] {
+            dnp3_objects.push((what(&format!("count {name}")), dnp3::count(group, variation, 4, count, &[])));
+            let indexed = dnp3::object(group, variation, 0x39, &count.to_le_bytes(), &[]);
+            dnp3_objects.push((what(&format!("indexed {name}")), indexed));
+            dnp3_objects.push((what(&format!("range to {name}")), dnp3::range32(group, variation, 0, count, &[])));
+            let filled = dnp3::range32(group, variation, 0, count, &[0; 1_000]);
+            dnp3_objects.push((what(&format!("range to {name}, filled")), filled));
+            dnp3_objects.push((
+                what(&format!("free format {name}")),
+                dnp3::object(group, variation, 0x5b, &[count as u8], &[]),
+            ));
+        }
+        dnp3_objects.push((what("range backwards"), dnp3::range32(group, variation, u32::MAX, 0, &[])));
+        dnp3_objects.push((what("all"), dnp3::all(group, variation)));
+        dnp3_objects.push((what("all, often"), dnp3::all(group, variation).repeat(600)));
+        dnp3_objects.push((what("counts of none, often"), dnp3::count(group, variation, 1, 0, &[]).repeat(500)));
+        dnp3_objects.push((
+            what("free formats of none, often"),
+            dnp3::free_format(group, variation, &[Vec::new()]).repeat(300),
+        ));
+        dnp3_objects.push((what("a bit each, often"), dnp3::range8(group, variation, 7, 7, &[0xff]).repeat(330)));
+        for qualifier in 0..=255 {
+            dnp3_objects.push((
+                what(&format!("qualifier {qualifier:02x}")),
+                dnp3::object(group, variation, qualifier, &[255; 4], &[0; 40]),
+            ));
+        }
+    }
+    for (name, objects) in dnp3_objects {
+        for function in [1, 2, 5] {
+            let dissector = AnyDissector::Dnp3(Dnp3Dissector::default());
+            all.push((format!("{name}, function {function}"), dissector, dnp3_request(1, function, objects.clone())));
+        }
+        all.push((
+            format!("{name}, response"),
+            AnyDissector::Dnp3(Dnp3Dissector::default()),
+            dnp3_response(1, objects),
+        ));
+    }
+    all.push((
+        "link frames of nothing".to_owned(),
+        AnyDissector::Dnp3(Dnp3Dissector::default()),
+        dnp3_frame(true, 1, &[]).repeat(100),
+    ));
+    all.push((
+        "segments of nothing".to_owned(),
+        AnyDissector::Dnp3(Dnp3Dissector::default()),
+        dnp3_frame(true, 1, &[0x40]).repeat(100),
+    ));
+    for kind in 0..=255_u8 {
+        for structure in [0x00, 0x01, 0x7f, 0x80, 0x81, 0xff] {
+            for octets in [0, 1, 3, 4, 8, 240] {
+                let header = iec104::Header::new(kind, 3, 1);
+                let mut asdu = iec104::asdu_claiming(header, structure, &[]);
+                asdu.resize(asdu.len() + octets, 0x5a);
+                let name = format!("type {kind}, structure {structure:02x}, {octets} octets");
+                all.push((name, AnyDissector::Iec104(Iec104Dissector::default()), iec104::information(0, 0, &asdu)));
+            }
+        }
+    }
+    for length in 0..=255 {
+        let octets = iec104::apdu_claiming(length, [0; 4], &[]).repeat(60);
+        all.push((format!("length {length}"), AnyDissector::Iec104(Iec104Dissector::default()), octets));
+    }
+    all
+}
+
+#[test]
+fn what_a_message_tells_is_bounded_by_its_octets() {
+    let work = || {
+        let corpus = hollow();
+        let count = corpus.len();
+        for (what, mut dissector, octets) in corpus {
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let mut visits = Visits::default();
+                let mut rest = octets.as_slice();
+                // Every turn uses up octets, or ends.
+                for _ in 0..=octets.len() {
+                    let used = dissector.feed(direction, 0, rest, &mut visits);
+                    rest = &rest[used..];
+                    if used == 0 || rest.is_empty() {
+                        break;
+                    }
+                }
+                let octets = octets.len();
+                let Visits { messages, operations, points, fields, others } = visits;
+                assert!(messages <= octets, "{what}: {messages} messages of {octets} octets");
+                assert!(operations <= octets + 2, "{what}: {operations} operations of {octets} octets");
+                // A bit is the least that a point takes.
+                assert!(points <= octets * 8, "{what}: {points} points of {octets} octets");
+                assert!(fields <= messages * 32 + octets * 8, "{what}: {fields} fields of {octets} octets");
+                assert!(others <= messages * 24 + octets, "{what}: {others} notices and counts of {octets} octets");
+            }
+        }
+        count
+    };
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(work).expect("a thread starts");
+    let count = thread.join().expect("256 KiB of stack are enough");
+    assert!(count > 10_000, "{count} messages");
 }
 
 #[test]
@@ -517,11 +936,39 @@ fn work_is_linear_in_octets() {
                 "holes" => segment(16, (40_000, 502), data, 1 + number * 24, &request),
                 "strangers" => segment(16, (40_000, 5_000), data, 1 + number * 12, &[number as u8; 12]),
                 "repeats" => segment(16, (40_000, 502), data, 1 + number % 100 * 12, &request),
+                "DNP3 segments of an octet" => {
+                    let one = dnp3::segment(false, number % 50 == 0, (number % 50) as u8, &[0xc0]);
+                    let octets = dnp3_frame(true, (number / 50 % 9) as u16, &one);
+                    segment(16, (40_000, 20_000), data, 1 + number * octets.len() as u32, &octets)
+                }
+                "DNP3 start octets" => segment(16, (40_000, 20_000), data, 1 + number * 200, &[5, 0x64].repeat(100)),
+                "DNP3 headers" => {
+                    let octets = dnp3_request(number as u16, 1, dnp3::all(60, 2).repeat(60));
+                    segment(16, (40_000, 20_000), data, 1 + number * octets.len() as u32, &octets)
+                }
+                "IEC 104 start octets" => segment(16, (40_000, 2_404), data, 1 + number * 200, &[0x68; 200]),
+                "IEC 104 objects" => {
+                    let header = iec104::Header::new(1, 3, number as u16 | 1);
+                    let asdu = iec104::asdu_sequence(header, number, &vec![vec![1]; 127]);
+                    let octets = iec104::information(number as u16 & 0x7fff, 0, &asdu);
+                    segment(16, (2_404, 40_000), data, 1 + number * octets.len() as u32, &octets)
+                }
                 _ => panic!("{what}"),
             })
             .collect()
     };
-    for what in ["an octet a segment", "backwards", "holes", "strangers", "repeats"] {
+    for what in [
+        "an octet a segment",
+        "backwards",
+        "holes",
+        "strangers",
+        "repeats",
+        "DNP3 segments of an octet",
+        "DNP3 start octets",
+        "DNP3 headers",
+        "IEC 104 start octets",
+        "IEC 104 objects",
+    ] {
         let taken: Vec<usize> = [4_000, 8_000, 16_000, 32_000]
             .into_iter()
             .map(|count| {

@@ -355,9 +355,8 @@ mod tests {
     #[test]
     fn what_counts_is_told_so_often_a_minute_and_kind() {
         let mut counted = Counted::default();
-        let mut told = |operation: &Operation, minute| {
-            (0..100).filter(|_| counted.is_to_be_told(operation, minute)).count()
-        };
+        let mut told =
+            |operation: &Operation, minute| (0..100).filter(|_| counted.is_to_be_told(operation, minute)).count();
         assert_eq!((told(&read(1), 7), told(&read(1), 7), told(&read(1), 8)), (32, 0, 32));
         assert_eq!(told(&Operation { unit: 2, ..read(1) }, 8), 32);
         for unit in 0..100 {

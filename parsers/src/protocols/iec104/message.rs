@@ -514,6 +514,12 @@ impl Describe for Message<'_> {
             }
             return;
         };
+        // That it is done says nothing that the command did not say; and a file that a station sends was asked for.
+        let is_told = asdu.cause == Cause::ACTIVATION_TERMINATION
+            || (is_file_transfer(asdu.type_id) && self.kind() != Kind::Request);
+        if is_told {
+            return;
+        }
         let operation = self.operation(asdu);
         let mut has_target = false;
         if !asdu.type_id.has_no_address() {

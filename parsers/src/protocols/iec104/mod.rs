@@ -132,6 +132,9 @@ impl Dissector for Iec104Dissector {
             if !asdu.type_id.in_104() && !asdu.type_id.is_reserved() {
                 session.tell(Irregularity::NotIn104, unit, asdu.type_id.0.into(), 0);
             }
+            if asdu.type_id == TypeId::END_OF_INITIALIZATION {
+                session.tell(Irregularity::Restart, unit, 0, 0);
+            }
             if asdu.test {
                 session.tell(Irregularity::Test, unit, 1, 0);
             }

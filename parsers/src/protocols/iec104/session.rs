@@ -59,12 +59,14 @@ pub(super) enum Irregularity {
     UnexpectedConfirmation,
     /// A type identification of IEC 60870-5-101 that IEC 60870-5-104 leaves out.
     NotIn104,
+    /// The station says that it has restarted (M_EI_NA_1).
+    Restart,
     /// The ASDU is a test, and not for the process (IEC 60870-5-101 7.2.3).
     Test,
 }
 
 /// How many irregularities there are.
-const IRREGULARITIES: usize = 10;
+const IRREGULARITIES: usize = 11;
 
 impl Irregularity {
     /// Its place in the memory of what was told, its name and its clause.
@@ -79,6 +81,7 @@ impl Irregularity {
             Self::DataBeforeStart => (6, "data_before_startdt", "IEC 60870-5-104 5.3"),
             Self::UnexpectedConfirmation => (7, "unexpected_confirmation", "IEC 60870-5-104 5.3"),
             Self::NotIn104 => (8, "not_in_104", "IEC 60870-5-104 6"),
+            Self::Restart => (10, "device_restart", "IEC 60870-5-101 7.3.3.1"),
             Self::Test => (9, "test", "IEC 60870-5-101 7.2.3"),
         }
     }
@@ -204,7 +207,11 @@ impl Session {
             return;
         }
         *told = Some(self.now);
-        let kind = if irregularity == Irregularity::Test { NoticeKind::Ignored } else { NoticeKind::Session };
+        let kind = match irregularity {
+            Irregularity::Test => NoticeKind::Ignored,
+            Irregularity::Restart => NoticeKind::Trouble,
+            _ => NoticeKind::Session,
+        };
         self.notices.push(Notice { kind, name, unit, got, expected, clause: Clause(clause) });
     }
 

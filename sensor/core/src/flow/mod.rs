@@ -88,6 +88,9 @@ pub enum Class {
     Closed,
 }
 
+/// What was missed so long ago is no excuse any more, in ns.
+const MISSED_NS: u64 = 60_000_000_000;
+
 /// What went through a flow since a moment at most ten seconds ago.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rate {
@@ -216,6 +219,16 @@ impl FlowState {
             older: table::NONE,
             newer: table::NONE,
         }
+    }
+
+    /// Whether something may be missing that would explain what is odd now: octets that were lost not long ago, or are
+    /// missing still; and what was said before the capture began.
+    #[inline]
+    pub fn misses(&self, now: Timestamp) -> bool {
+        let is_recent = |since: Timestamp| now.since(since) < MISSED_NS;
+        self.missed.is_some_and(is_recent)
+            || (!self.summary.handshake && is_recent(self.facts.opened))
+            || self.sides.iter().any(Side::is_behind)
     }
 
     /// Whether a SYN was seen in the middle of it, of which it is not known yet whether it is meant.

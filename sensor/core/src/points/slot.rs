@@ -7,6 +7,8 @@ use yagura_rules::facts::time::Timestamp;
 
 /// A point that is told so often has a period that can be missed.
 const UPDATES_TO_KNOW: u32 = 8;
+/// A point that was told at an uneven time must be told so often at even ones.
+const EVEN_AGAIN: u8 = 16;
 /// So many periods without an update are a point that is told no more.
 const PERIODS_MISSED: u64 = 10;
 /// And at least so long, in ns.
@@ -21,8 +23,8 @@ pub(super) struct Slot {
     updates: u32,
     changes: u32,
     quality: Quality,
-    /// Told at uneven times: nobody can say that it is late.
-    uneven: bool,
+    /// Told at uneven times not long ago: nobody can say that it is late before it was told so often at even ones.
+    uneven: u8,
     /// It was told that it is stale.
     stale: bool,
     value: PointValue,
@@ -42,7 +44,7 @@ impl Slot {
             updates: 0,
             changes: 0,
             quality: Quality::default(),
-            uneven: false,
+            uneven: 0,
             stale: false,
             value: PointValue::Bit(false),
             min: f64::INFINITY,
@@ -67,7 +69,7 @@ impl Slot {
         if !first && self.last >= resumed {
             let gap = now.saturating_sub(self.last);
             let is_uneven = gap > self.period.saturating_mul(3) || gap < self.period >> 2;
-            self.uneven |= is_uneven && self.updates > 3;
+            self.uneven = if is_uneven && self.updates > 3 { EVEN_AGAIN } else { self.uneven.saturating_sub(1) };
             self.period = period(self.period, gap);
         }
         self.last = self.last.max(now);
@@ -100,7 +102,7 @@ impl Slot {
     /// The point, where it is told no more though it was told regularly. Once.
     pub(super) fn turns_stale(&mut self, now: u64, resumed: u64, space: &'static str) -> Option<(Point, PointChange)> {
         let patience = self.period.saturating_mul(PERIODS_MISSED).max(STALE_LEAST);
-        let is_known = self.updates >= UPDATES_TO_KNOW && !self.uneven && !self.stale;
+        let is_known = self.updates >= UPDATES_TO_KNOW && self.uneven == 0 && !self.stale;
         if !is_known || now.saturating_sub(self.last.max(resumed)) <= patience {
             return None;
         }

@@ -368,7 +368,7 @@ impl Shard {
                 self.hand.await_commands(at.now, index, id);
             }
             // What is missing may have been in what was lost.
-            if !found.is_empty() && !flow.damaged {
+            if !found.is_empty() && !flow.damaged && !flow.misses(at.now) {
                 let facts = Arc::clone(&flow.facts);
                 self.hand.commands_overdue(at, &facts, found);
             }

@@ -9,7 +9,9 @@ use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::{Direction, Listener, Sender};
 use yagura_parsers::error::{Clause, ErrorKind, ParseError};
-use yagura_parsers::message::{Control, Describe, Kind, Notice, NoticeKind, Operation, Point, Step, Target, Value, Verb};
+use yagura_parsers::message::{
+    Control, Describe, Kind, Notice, NoticeKind, Operation, Point, Step, Target, Value, Verb,
+};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{
     ClockFact, CommandFact, CommandFault, EventKind, FieldValue, Fields, FrameRef, MalformedFact, NoticeFact,
@@ -17,17 +19,17 @@ use yagura_rules::facts::event::{
 };
 use yagura_rules::facts::flow::{Flow, FlowId, Oriented};
 use yagura_rules::facts::time::Timestamp;
-use yagura_rules::norm::Verdict;
+use yagura_rules::norm::{Basis, Verdict};
 
 /// Values of one message that evidence keeps.
 const POINTS_MAX: usize = 125;
 /// Octets of one field that evidence keeps.
 const FIELD_MAX: usize = 256;
 
+/// What tells an answer from its request among what is settled; no sub-code has that bit.
+const ANSWER: u16 = 0x8000;
 /// A clock that is less than so far from the capture's is right enough, in ms.
 const CLOCK_NEAR: u64 = 5_000;
-/// What was missed so long ago is no excuse any more, in ns.
-const MISSED_NS: u64 = 60_000_000_000;
 /// A flow's commands are looked at after so long, and again while any is on its way, in ns.
 const ANSWERED_NS: u64 = 30_000_000_000;
 
@@ -142,7 +144,7 @@ impl Listener for Reading<'_> {
         let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
         let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
         hand.message(heard, talk, message);
-        if message.kind() == Kind::Request {
+        if message.kind() == Kind::Request && !self.missed {
             self.busy |= self.rate.waits(self.talk.open.waiting());
         }
     }
@@ -185,7 +187,7 @@ impl Hand {
         let way = usize::from(direction == Direction::ToClient);
         let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
         let [_, answered] = flow.summary.frames;
-        let missed = flow.missed.is_some_and(|missed| at.now.since(missed) < MISSED_NS);
+        let missed = flow.misses(at.now);
         let (facts, rate) = (&mut flow.facts, &mut flow.rate);
         let mut reading = Reading {
             hand: self,
@@ -249,6 +251,9 @@ impl Hand {
             self.notes.push(Note::Message { protocol: heard.id.name(), fields: fields(message), fault: None });
         }
         message.notices(&mut |notice| {
+            if heard.missed && notice.kind == NoticeKind::Session {
+                return;
+            }
             let fact = NoticeFact { direction: heard.direction, notice };
             self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Notice(Box::new(fact)));
         });
@@ -336,6 +341,7 @@ impl Hand {
         let harmless = outside.is_none() && is_told_once(verdict, operation.verb);
         if harmless && talk.told.is_settled(&kind, minute) {
             add(&mut self.settled, 1);
+            self.settle(heard.at);
             return;
         }
         if harmless {
@@ -351,7 +357,10 @@ impl Hand {
         if clock_ms.abs_diff(now_ms) <= CLOCK_NEAR || (talk.clock_minute == minute && !sets) {
             return;
         }
-        talk.clock_minute = minute;
+        // A clock that is set says nothing of what is told.
+        if !sets {
+            talk.clock_minute = minute;
+        }
         let ahead = i128::from(clock_ms).saturating_sub(i128::from(now_ms));
         let ahead_ms = i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX });
         let fact = ClockFact { unit, clock_ms, ahead_ms, sets };
@@ -426,15 +435,17 @@ impl Hand {
     #[inline]
     fn request(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         let mut asked = None;
-        let mut told = false;
+        let mut is_told = false;
         message.operations(&mut |operation| {
-            let stage = if operation.verb == Verb::Report { Stage::Reported } else { Stage::Requested };
+            // Only a request asks: what a device tells by itself it does not ask for.
+            let told = message.kind() == Kind::Unsolicited && heard.direction == Direction::ToClient;
+            let stage = if told || operation.verb == Verb::Report { Stage::Reported } else { Stage::Requested };
             let tell = self.operation(heard, talk, message, operation, stage);
             asked.get_or_insert(operation);
-            told |= tell;
+            is_told |= tell;
         });
         if let Some(key) = message.pairing() {
-            let request = OpenRequest { key, time: heard.at.time, origin: heard.at.origin, asked, told };
+            let request = OpenRequest { key, time: heard.at.time, origin: heard.at.origin, asked, told: is_told };
             if talk.open.push(request, self.limits.outstanding_max, self.limits.outstanding_ns) {
                 self.limit("outstanding_max");
             }
@@ -468,7 +479,13 @@ impl Hand {
         } else {
             None
         };
-        if request.told || outside.is_some() {
+        // An answer is heard of once at least, though the first request had none: it says who serves what.
+        let answer = Operation { target: None, sub: operation.sub | ANSWER, ..operation };
+        let is_known = talk.told.is_settled(&answer, 0);
+        if !is_known {
+            talk.told.settle(&answer, 0, Verdict::Usual(Basis::None), self.limits.settled_max);
+        }
+        if request.told || outside.is_some() || !is_known {
             let verdict = self.norm.operation(talk.pair, heard.id, &operation);
             self.tell(heard, message, operation, verdict, Standing { outside, ..answered });
         } else {

@@ -60,6 +60,13 @@ pub fn ahead(a: u32, b: u32) -> i32 {
 }
 
 impl Side {
+    /// Whether octets are missing: the other end has acknowledged, or this one has sent, what comes after them.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        let is_acknowledged = |next: u32| self.acknowledged.is_some_and(|ack| ahead(ack, next) > 0);
+        !self.held.is_empty() || self.next.is_some_and(is_acknowledged)
+    }
+
     /// Where a segment belongs.
     #[inline]
     pub fn place(&self, sequence: u32, payload: &[u8]) -> Place {
