@@ -128,6 +128,7 @@ impl Analyzer {
             shard.drain_into(&mut self.floor.drafts);
         }
         self.floor.drafts.push(Draft::end(number, self.last, now));
+        Desk::order(&mut self.floor.drafts);
         self.desk.take(&mut self.floor.drafts, out);
         self.desk.finish(out);
     }

@@ -52,7 +52,12 @@ impl Desk {
     /// Judges events that are in order.
     pub fn take(&mut self, drafts: &mut Vec<Draft>, out: &mut Vec<Alert>) {
         for draft in drafts.drain(..) {
-            let mut event = draft.event;
+            let Some(mut event) = draft.event else {
+                if let Some(settled) = draft.settled_before.checked_sub(1) {
+                    self.next_id(draft.number, settled);
+                }
+                continue;
+            };
             self.world.observe(&event, &mut self.derived);
             event.id = self.next_id(draft.number, draft.settled_before);
             self.judge(&event, out);

@@ -27,14 +27,14 @@ pub struct Draft {
     /// Events of the same frame that came before it and were settled without the judge: they count in the order, so that
     /// what is settled changes no event's place.
     pub settled_before: u32,
-    /// The event; its ordinal comes with the order.
-    pub event: Event,
+    /// The event; its ordinal comes with the order. `None` after the last frame, where only the settled ones count.
+    pub event: Option<Event>,
 }
 
 impl Draft {
     fn of_no_flow(number: u64, phase: u8, shard: u8, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
         let id = EventId { frame: number, ordinal: 0 };
-        Self { number, phase, shard, settled_before: 0, event: Event { id, origin, time, flow: None, kind } }
+        Self { number, phase, shard, settled_before: 0, event: Some(Event { id, origin, time, flow: None, kind }) }
     }
 
     /// A second has begun: after all that the shards do at it.

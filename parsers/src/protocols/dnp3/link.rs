@@ -196,7 +196,10 @@ pub(super) fn probe(head: &[u8], datagram: bool) -> Probe {
             return Probe::Match(sender(header, rest));
         }
     }
-    if !datagram && is_partial(head) { Probe::Unsure } else { Probe::NoMatch }
+    // The end of the head may be the beginning of a header.
+    let from = head.len().saturating_sub(HEADER.saturating_sub(1));
+    let is_begun = |at: usize| head.get(at..).is_some_and(|rest| !rest.is_empty() && is_partial(rest));
+    if !datagram && (from..head.len()).any(is_begun) { Probe::Unsure } else { Probe::NoMatch }
 }
 
 /// Who sent a frame: who asks is the master, whatever the direction bit says.

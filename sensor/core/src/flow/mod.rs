@@ -227,7 +227,7 @@ impl FlowState {
     pub fn misses(&self, now: Timestamp) -> bool {
         let is_recent = |since: Timestamp| now.since(since) < MISSED_NS;
         self.missed.is_some_and(is_recent)
-            || (!self.summary.handshake && is_recent(self.facts.opened))
+            || (self.sides.iter().all(|side| side.initial.is_none()) && is_recent(self.facts.opened))
             || self.sides.iter().any(Side::is_behind)
     }
 

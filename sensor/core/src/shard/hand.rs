@@ -112,7 +112,16 @@ impl Hand {
             _ => 0,
         };
         self.unsaid = (0, 0);
+        let event = Some(event);
         self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, settled_before, event });
+    }
+
+    /// There are no more frames: events of the last one that were settled come before what its end shows elsewhere.
+    pub(super) fn end_settled(&mut self, number: u64) {
+        let (of, settled_before) = std::mem::take(&mut self.unsaid);
+        if of == number && settled_before > 0 {
+            self.out.push(Draft { number, phase: phase::PACKET, shard: self.index, settled_before, event: None });
+        }
     }
 
     /// Tells which bounds bit since it was told last.

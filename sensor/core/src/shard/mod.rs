@@ -378,6 +378,7 @@ impl Shard {
     /// There are no more frames: closes every flow.
     pub fn finish(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
         let at = At { number, phase: phase::END, origin, time: now, now, late: false };
+        self.hand.end_settled(number);
         for class in [Class::Closed, Class::Other, Class::Tcp] {
             while let Some((index, _)) = self.flows.oldest(class) {
                 self.close(index, at);

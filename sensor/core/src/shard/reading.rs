@@ -144,7 +144,7 @@ impl Listener for Reading<'_> {
         let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
         let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
         hand.message(heard, talk, message);
-        if message.kind() == Kind::Request && !self.missed {
+        if message.kind() == Kind::Request && !self.missed && self.answered > 0 {
             self.busy |= self.rate.waits(self.talk.open.waiting());
         }
     }
