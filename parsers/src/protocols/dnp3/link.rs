@@ -3,6 +3,7 @@
 use crate::dissect::{Framing, Probe, Sender};
 use crate::error::{Clause, ErrorKind, ParseError};
 
+use super::codes::FunctionCode;
 use super::crc::crc;
 
 /// Octets of the header with its CRC.
@@ -202,7 +203,7 @@ pub(super) fn probe(head: &[u8], datagram: bool) -> Probe {
     if !datagram && (from..head.len()).any(is_begun) { Probe::Unsure } else { Probe::NoMatch }
 }
 
-/// Who sent a frame: who asks is the master, whatever the direction bit says.
+/// Who sent a frame: who asks what the standard knows is the master, whatever the direction bit says.
 fn sender(header: LinkHeader, frame: &[u8]) -> Sender {
     let by_bit = if header.control.is_from_master() { Sender::Client } else { Sender::Server };
     // Behind the header stand the transport header, of a first segment, and the application control.
@@ -210,11 +211,8 @@ fn sender(header: LinkHeader, frame: &[u8]) -> Sender {
         Some([transport, _, function, ..]) if header.user_octets() > 2 && transport & 0x40 != 0 => *function,
         _ => return by_bit,
     };
-    match (header.control.carries_user_data(), function) {
-        (false, _) => by_bit,
-        (true, 0..=127) => Sender::Client,
-        (true, _) => Sender::Server,
-    }
+    let asks = FunctionCode(function).is_defined() && !FunctionCode(function).is_response();
+    if header.control.carries_user_data() && asks { Sender::Client } else { by_bit }
 }
 
 /// Puts the user data of a whole frame, whose header is right, behind what is in `out`.

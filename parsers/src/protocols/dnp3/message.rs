@@ -346,14 +346,12 @@ impl<'a> Message<'a> {
         Some(Control { step, key: key.0, content: content.0, terminates: false })
     }
 
-    /// Whether a master says it: who asks is one, whatever the direction bit says; without a fragment the bit is all
-    /// there is.
+    /// Whether a master says it: who asks what the standard knows is one, whatever the direction bit says; for all else
+    /// the bit is all there is.
     #[inline]
     fn is_from_master(&self) -> bool {
-        match &self.body {
-            Body::Fragment(_, fragment) => !fragment.function.is_response(),
-            _ => self.header.control.is_from_master(),
-        }
+        let asks = |fragment: &Fragment<'_>| fragment.function.is_defined() && !fragment.function.is_response();
+        self.header.control.is_from_master() || self.fragment().is_some_and(asks)
     }
 
     /// The address of the outstation.

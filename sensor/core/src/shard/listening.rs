@@ -209,7 +209,8 @@ impl Hand {
         self.count(id, |tallies| add(&mut tallies.flows, 1));
         self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Identified);
         // From its first octet on it should have spoken this: what nobody could read may have hidden something.
-        if flow.undecoded > 0 && is_usual && flow.summary.handshake && !flow.damaged {
+        let is_from_start = flow.summary.handshake || flow.sides.iter().any(|side| side.initial.is_some());
+        if flow.undecoded > 0 && is_usual && is_from_start && !flow.damaged {
             let actual = u32::try_from(flow.undecoded).unwrap_or(u32::MAX);
             let kind = ErrorKind::LengthMismatch { claimed: 0, actual };
             let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
