@@ -114,11 +114,7 @@ pub(crate) const WANTED: &[Wanted] = &[
     row("B11", "another polling period", RATES),
     row("B12", "a channel falls silent", RATES),
     row("B13", "a lasting connection is built anew, or reset by the server", RATES),
-    row(
-        "B14",
-        "attempts without an answer, again and again",
-        built(&["scan_sweep", "connection_flood"]),
-    ),
+    row("B14", "attempts without an answer, again and again", built(&["scan_sweep", "connection_flood"])),
     row("B15", "a second master", built(&["conversation_new", "write_unusual"])),
     row("B16", "a backup that did not take place", RATES),
     row("B17", "an unexpected router or IPv6 gateway", State::ToCome("router advertisements are not read")),
