@@ -30,9 +30,9 @@ unit: build
 docs-check: prepare
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-## One minute of fuzzing, shared by all targets; `make fuzz SECONDS_EACH=3600` for longer.
+## One minute of fuzzing, shared by all targets; `make fuzz SECONDS_EACH=3600` for longer, docs/fuzzing.md for releases.
 fuzz-smoke: prepare
-	scripts/fuzz.sh 10
+	scripts/fuzz.sh smoke
 
 ## Every fixture packet, cut at every length and with every value in its first 128 octets, through the whole analyzer.
 damage: prepare

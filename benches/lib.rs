@@ -4,6 +4,7 @@ use criterion::Criterion;
 use fixtures::scenarios::{self, Scenario};
 use fixtures::story::{Capture, Host, Story};
 use fixtures::wire::modbus;
+use std::hint::black_box;
 use std::time::Duration;
 use yagura_core::analyzer::{Analyzer, Setup};
 use yagura_core::frame::{FrameBatch, FrameHead};
@@ -27,9 +28,14 @@ pub fn stopwatch() -> Criterion {
 
 /// Frames of Ethernet with their times in ns, as batches.
 pub fn batches<'a>(frames: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<FrameBatch> {
+    batches_of_size(BATCH_FRAMES, frames)
+}
+
+/// As [`batches`], with so many frames in each.
+pub fn batches_of_size<'a>(size: usize, frames: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<FrameBatch> {
     let mut batches: Vec<FrameBatch> = Vec::new();
     for (number, (time_ns, octets)) in (1..).zip(frames) {
-        if batches.last().is_none_or(|batch| batch.frames.len() == BATCH_FRAMES) {
+        if batches.last().is_none_or(|batch| batch.frames.len() == size) {
             batches.push(FrameBatch::default());
         }
         let head = FrameHead {
@@ -52,14 +58,23 @@ pub fn batches_of(capture: &Capture) -> Vec<FrameBatch> {
     batches(capture.frames.iter().map(|frame| (frame.time_ns, frame.octets.as_slice())))
 }
 
-/// The whole way of some batches; answers how many alerts there are.
+/// The whole way of some batches, to their end; answers how many alerts there are.
 pub fn analyze(analyzer: &mut Analyzer, batches: &[FrameBatch]) -> usize {
     let mut alerts = Vec::new();
-    for batch in batches {
-        analyzer.push_batch(batch, &mut alerts);
-    }
+    let before = push(analyzer, batches);
     analyzer.finish(&mut alerts);
-    alerts.len()
+    before + alerts.len()
+}
+
+/// The same of batches after which more may come. Alerts are dropped batch by batch, as by a program that writes them.
+pub fn push(analyzer: &mut Analyzer, batches: &[FrameBatch]) -> usize {
+    let mut count = 0;
+    for batch in batches {
+        let mut alerts = Vec::new();
+        analyzer.push_batch(batch, &mut alerts);
+        count += black_box(alerts).len();
+    }
+    count
 }
 
 /// The least that any analysis does: every octet of every frame is looked at once.

@@ -2,9 +2,10 @@
 //! hash seeds, batches and threads, which must change no byte.
 #![no_main]
 
-use fixtures::wire::{arp, ethernet, ip, modbus, tcp, udp};
-use fuzz::Octets;
+use fixtures::wire::{arp, dnp3, ethernet, iec104, ip, modbus, tcp, udp};
+use fuzz::{Octets, in_time};
 use libfuzzer_sys::fuzz_target;
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 use yagura::capture::error::Error;
@@ -19,6 +20,7 @@ use yagura_rules::detections::CATALOG;
 use yagura_rules::facts::event::FrameRef;
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::policy::Policy;
+use yagura_rules::rule::Finding;
 
 /// Frames of one input.
 const FRAMES_MAX: usize = 100;
@@ -27,7 +29,7 @@ const PAYLOAD_MAX: usize = 255;
 /// Link types of raw frames: Ethernet twice as often as each of the others.
 const LINK_TYPES: [u16; 8] = [1, 1, 0, 101, 113, 276, 9, 65535];
 /// Ports of UDP datagrams and of servers.
-const PORTS: [u16; 8] = [502, 67, 68, 137, 4789, 6081, 2404, 80];
+const PORTS: [u16; 8] = [502, 67, 68, 137, 4789, 6081, 20000, 80];
 
 /// The demonstration plant's site file.
 static PLANT: LazyLock<Policy> = LazyLock::new(|| {
@@ -56,6 +58,8 @@ fn tiny() -> Limits {
         duplicate_frames: 4,
         outstanding_max: 2,
         settled_max: 2,
+        points_octets_max: 2_048,
+        commands_max: 2,
         assets_max: 2,
         asset_claims_max: 1,
         ports_max: 1,
@@ -65,11 +69,35 @@ fn tiny() -> Limits {
     }
 }
 
-/// One of the four conversations: two hosts, and where their streams are.
+/// Enough room for any input, and not so much that making it takes longer than using it.
+fn roomy() -> Limits {
+    Limits {
+        flows_max: 1_024,
+        duplicate_frames: 16,
+        fragments_datagrams_max: 64,
+        points_octets_max: 1 << 20,
+        commands_max: 256,
+        assets_max: 256,
+        rule_memory_max: 1_024,
+        learnt_max: 10_000,
+        ..Limits::default()
+    }
+}
+
+/// What is spoken in a conversation.
+#[derive(Clone, Copy)]
+enum Language {
+    Modbus,
+    Dnp3,
+    Iec104(iec104::Session),
+}
+
+/// One of the four conversations: two hosts, where their streams are, and what they speak.
 #[derive(Clone, Copy)]
 struct Conversation {
     ends: [(IpAddr, u16); 2],
     next: [u32; 2],
+    language: Language,
 }
 
 /// The wire that is written to.
@@ -84,15 +112,17 @@ impl Wire {
         let v4 = |last: u8| IpAddr::V4(Ipv4Addr::new(10, 20, 0, last));
         let v6 = |last: u16| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last));
         let next = [0xffff_ff00, 1000];
-        let conversation = |client, server, port| Conversation { ends: [(client, 49152), (server, port)], next };
+        let conversation =
+            |client, server, port, language| Conversation { ends: [(client, 49152), (server, port)], next, language };
+        let plc = IpAddr::V4(Ipv4Addr::new(10, 20, 1, 9));
         Self {
             frames: Vec::new(),
             now_ns: 1_767_607_200_000_000_000,
             conversations: [
-                conversation(v4(5), IpAddr::V4(Ipv4Addr::new(10, 20, 1, 9)), 502),
-                conversation(v4(6), IpAddr::V4(Ipv4Addr::new(10, 20, 1, 9)), 502),
-                conversation(v4(5), v4(7), 2404),
-                conversation(v6(1), v6(2), 502),
+                conversation(v4(5), plc, 502, Language::Modbus),
+                conversation(v4(6), plc, 20000, Language::Dnp3),
+                conversation(v4(5), v4(7), 2404, Language::Iec104(iec104::Session::new())),
+                conversation(v6(1), v6(2), 502, Language::Modbus),
             ],
         }
     }
@@ -131,7 +161,7 @@ impl Wire {
 
     /// A TCP segment of a conversation, so far from where its stream goes on; it moves the stream on if it reaches ahead.
     fn segment(&mut self, at: usize, side: usize, distance: i32, flags: u8, payload: &[u8]) {
-        let Conversation { ends, next } = self.conversations[at];
+        let Conversation { ends, next, .. } = self.conversations[at];
         let sequence_number = next[side].wrapping_add_signed(distance);
         let header = tcp::Header {
             source_port: ends[side].1,
@@ -150,6 +180,35 @@ impl Wire {
         }
     }
 
+    /// The next PDU of a conversation, with its lengths, numbers and checksums right.
+    fn pdu(&mut self, at: usize, side: usize, input: &mut Octets<'_>) -> Vec<u8> {
+        let (one, two) = (input.octet(), input.octet());
+        match &mut self.conversations[at].language {
+            Language::Modbus => modbus::tcp(u16::from(one & 3), two & 1, input.piece(PAYLOAD_MAX)),
+            // One octet is the link control, for user data if it says nothing else; the other is the transport header.
+            Language::Dnp3 => {
+                let (master, outstation) = (1 + u16::from(one >> 7), 10);
+                let (control, link) = if side == 0 {
+                    (dnp3::MASTER_UNCONFIRMED, dnp3::Link::to_outstation(outstation, master))
+                } else {
+                    (dnp3::OUTSTATION_UNCONFIRMED, dnp3::Link::to_master(master, outstation))
+                };
+                let control = if one & 0x40 == 0 { control } else { control & 0x80 | one & 0x7f };
+                let header = if two == 0 { 0xc0 } else { two };
+                let user_data = [&[header], input.piece(dnp3::SEGMENT)].concat();
+                dnp3::frame(link.control(control), &user_data)
+            }
+            Language::Iec104(session) => {
+                let station = [iec104::Station::Controlling, iec104::Station::Controlled][side];
+                match one & 3 {
+                    1 => session.acknowledges(station),
+                    3 => iec104::unnumbered(two),
+                    _ => session.says(station, input.piece(249)),
+                }
+            }
+        }
+    }
+
     /// What the next octets of the input make happen.
     fn step(&mut self, input: &mut Octets<'_>) {
         let deed = input.octet();
@@ -157,11 +216,10 @@ impl Wire {
         let (at, side) = (usize::from(deed >> 3 & 3), usize::from(deed >> 5 & 1));
         let Conversation { ends, .. } = self.conversations[at];
         match deed & 7 {
-            // A Modbus ADU in its place.
+            // A PDU in its place.
             0 | 1 => {
-                let (transaction, unit) = (u16::from(input.octet() & 3), input.octet() & 1);
-                let adu = modbus::tcp(transaction, unit, input.piece(PAYLOAD_MAX));
-                self.segment(at, side, 0, tcp::PSH | tcp::ACK, &adu);
+                let pdu = self.pdu(at, side, input);
+                self.segment(at, side, 0, tcp::PSH | tcp::ACK, &pdu);
             }
             // Any payload, in its place or not, with any flags.
             2 => {
@@ -243,15 +301,23 @@ impl FrameSource for Source<'_> {
 struct Told(Vec<Alert>, Report);
 
 impl Told {
+    /// All of it, but for what a detection says of itself, which is the program's own.
     fn text(&self) -> String {
         let Self(alerts, report) = self;
-        format!("{alerts:?}{:?}{:?}{:?}", report.counters, report.assets, report.learnt)
+        let mut text = format!("{:?}{:?}{:?}{:?}", report.counters, report.assets, report.learnt, report.points);
+        for Alert { card: _, id, time, origin, severity, finding, event, repeats, closes } in alerts {
+            let Finding { subject, params, basis, assets, earlier, .. } = finding;
+            let line = (id, time, origin, severity, subject, params, basis, assets, earlier, event, repeats, closes);
+            write!(text, "{line:?}").expect("a text takes any text");
+        }
+        text
     }
 
     /// The same in lines, for people.
     fn lines(&self) -> String {
         let Self(alerts, report) = self;
-        format!("{alerts:#?}\n{:#?}\n{:#?}\n{:#?}", report.counters, report.assets, report.learnt)
+        let Report { counters, assets, learnt, points, .. } = report;
+        format!("{alerts:#?}\n{counters:#?}\n{assets:#?}\n{learnt:#?}\n{points:#?}")
     }
 
     /// What was found where, about whom.
@@ -286,19 +352,36 @@ fn analyze(setup: Setup, frames: &[(FrameHead, Vec<u8>)], batch_frames: usize) -
     Told(alerts, analyzer.into_report())
 }
 
-fuzz_target!(|data: &[u8]| {
+/// What is compared with the plain analysis: the slower, the more seldom.
+enum Beside {
+    /// Batches of one frame, and another seed.
+    Batches,
+    Threads,
+    /// The long way of usual operations.
+    LongWay,
+    Nothing,
+}
+
+fn check(data: &[u8]) {
     let mut input = Octets(data);
-    let how = input.octet();
+    let (how, beside) = (input.octet(), input.octet());
+    let beside = match beside {
+        0xc0..=0xcf => Beside::Batches,
+        0xd0 => Beside::Threads,
+        0xe0..=0xef => Beside::LongWay,
+        _ => Beside::Nothing,
+    };
     let mut wire = Wire::new();
     while !input.is_empty() && wire.frames.len() < FRAMES_MAX {
         wire.step(&mut input);
     }
     let frames = wire.frames;
     let setup = Setup {
-        limits: if how & 1 == 0 { tiny() } else { Limits::default() },
+        limits: if how & 1 == 0 { tiny() } else { roomy() },
         policy: if how & 2 == 0 { Policy::default() } else { PLANT.clone() },
         seed: 1,
         learn: how & 4 != 0,
+        points: how & 64 != 0,
         watch: (how & 8 != 0).then_some(u64::from(how >> 4)),
     };
     let told = analyze(setup.clone(), &frames, 512);
@@ -306,17 +389,18 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(report.counters.frames, frames.len() as u64);
     assert_eq!(report.counters.internal, 0, "a fault was contained: it should not be there");
     // What was learnt must be readable again.
-    if let Some(learnt) = &report.learnt {
+    if let Some(learnt) = &report.learnt
+        && !matches!(beside, Beside::Nothing)
+    {
         let text = learnt.to_toml();
         assert!(policy(&text).is_some(), "the baseline cannot be read:\n{text}");
     }
-    // The other ways are slow: a quarter of the inputs goes each of them.
-    match how >> 6 {
-        0 => {
+    match beside {
+        Beside::Batches => {
             let again = analyze(Setup { seed: 0x5eed_5eed, ..setup }, &frames, 1);
             told.assert_same(&again, "the size of batches or the seed");
         }
-        1 if setup.watch.is_none() => {
+        Beside::Threads if setup.watch.is_none() => {
             let mut alerts = Vec::new();
             let pace = Pace { threads: 2, batch_frames: 3 };
             let mut source = Source { frames: frames.iter() };
@@ -326,7 +410,7 @@ fuzz_target!(|data: &[u8]| {
         }
         // The short way of usual operations: events are numbered otherwise without it, but the findings are the same.
         // (Where there is no room for devices, which of them is forgotten depends on it.)
-        2 if how & 1 == 1 => {
+        Beside::LongWay if how & 1 == 1 => {
             let limits = Limits { settled_max: 0, ..setup.limits };
             let long = analyze(Setup { limits, ..setup }, &frames, 512);
             assert_eq!(told.findings(), long.findings(), "the short way changes what is found");
@@ -334,4 +418,6 @@ fuzz_target!(|data: &[u8]| {
         }
         _ => {}
     }
-});
+}
+
+fuzz_target!(|data: &[u8]| in_time(|| check(data)));

@@ -1,7 +1,7 @@
 //! Any octets as a capture file, plain or compressed, alone or twice: every call moves on, or ends with an error.
 #![no_main]
 
-use fuzz::Octets;
+use fuzz::{Octets, in_time};
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ static FILE: LazyLock<PathBuf> =
 /// Frames that are read of one input: a compressed file may hold more than there is time for.
 const FRAMES_MAX: u64 = 20_000;
 
-fuzz_target!(|data: &[u8]| {
+fn execute(data: &[u8]) {
     let mut input = Octets(data);
     let how = input.octet();
     std::fs::write(&*FILE, input.0).expect("the folder for temporary files can be written");
@@ -52,4 +52,6 @@ fuzz_target!(|data: &[u8]| {
     assert!(matches!(source.fill(&mut batch, frames_max), Ok(Fill::End)), "the end is not the end");
     assert!(batch.frames.is_empty());
     assert!(source.frames_without_time() <= numbers.iter().sum());
-});
+}
+
+fuzz_target!(|data: &[u8]| in_time(|| execute(data)));

@@ -1,137 +1,55 @@
-//! Any octets as a stream of Modbus, in both directions and dialects: read whole and in pieces, with every question
-//! that a message can be asked. In step, the way a stream is cut changes nothing.
+//! Any octets as Modbus, with MBAP headers or as RTU frames inside TCP.
 #![no_main]
 
-use fuzz::Octets;
+use fuzz::in_time;
+use fuzz::protocol::{Subject, check};
 use libfuzzer_sys::fuzz_target;
-use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hasher};
-use yagura_parsers::dissect::{Direction, Dissected, Dissector, Hints, Protocol, feed};
-use yagura_parsers::message::{Describe, Operation};
-use yagura_parsers::protocols::modbus::{Message, Modbus, ModbusDissector};
-use yagura_parsers::protocols::{ProtocolId, identify};
+use yagura_parsers::dissect::{Direction, Hints};
+use yagura_parsers::protocols::modbus::{Modbus, ModbusDissector};
 
-/// What became of octets, owned: to be compared.
-#[derive(Debug, PartialEq)]
-enum Seen {
-    /// A PDU: its octets, and a digest of all that it said.
-    Message(Vec<u8>, u64),
-    Malformed(Vec<u8>, String),
-    Skipped(usize),
-}
+/// Modbus; its other dialect is RTU.
+struct ModbusSubject;
 
-/// Digests what is printed.
-struct Digest(DefaultHasher);
+impl Subject for ModbusSubject {
+    type Protocol = Modbus;
+    /// A segment is known for RTU when it is nothing but whole frames.
+    const REFUSES_FOR_GOOD: bool = false;
 
-impl Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
+    fn dissector(_hints: &Hints, other_dialect: bool) -> ModbusDissector {
+        if other_dialect { ModbusDissector::rtu() } else { ModbusDissector::default() }
+    }
+
+    /// The length field of each MBAP header, and its protocol identifier.
+    fn repair(octets: &mut [u8]) {
+        let mut rest = octets;
+        while let Some(([_, _, protocol_high, protocol_low, high, low, ..], _)) = rest.split_first_chunk_mut::<8>() {
+            (*protocol_high, *protocol_low, *high) = (0, 0, 0);
+            let length = usize::from(*low).clamp(2, 254);
+            let adu = (6 + length).min(rest.len());
+            rest[5] = u8::try_from(adu - 6).expect("at most 254");
+            rest = &mut rest[adu..];
+        }
+    }
+
+    /// The transaction identifier.
+    fn go_on(octets: &mut [u8]) {
+        if let Some(low) = octets.get_mut(1) {
+            *low = low.wrapping_add(1);
+        }
+    }
+
+    fn good(direction: Direction, _other_dialect: bool) -> &'static [u8] {
+        match direction {
+            // Read 3 holding registers, and an answer with 2 of them.
+            Direction::ToServer => &[0x51, 0x52, 0, 0, 0, 6, 0x11, 3, 0x6b, 0x6c, 0, 3],
+            Direction::ToClient => &[0x51, 0x52, 0, 0, 0, 7, 0x11, 3, 4, 0x6b, 0x6c, 0x6d, 0x6e],
+        }
+    }
+
+    /// RTU frames have no header: where one ends is told by what follows.
+    fn resynchronizes(other_dialect: bool) -> bool {
+        !other_dialect
     }
 }
 
-/// Asks the message everything; `asked` is what a request before it asked for.
-fn said(message: &Message<'_>, asked: &mut Option<Operation>) -> u64 {
-    let mut digest = Digest(DefaultHasher::new());
-    // The digest takes any text: writing to it cannot fail.
-    let mut add = |value: &dyn fmt::Debug| write!(digest, "{value:?};").expect("a digest is never full");
-    add(message);
-    add(&message.kind());
-    add(&message.pairing());
-    add(&message.refusal());
-    add(&message.fault().map(|fault| (fault.to_string(), fault)));
-    message.fields(&mut |name, value| add(&(name, value)));
-    message.tally(&mut |tally| {
-        let tables = ProtocolId::Modbus.tables();
-        assert!(usize::from(tally.table) < tables.len(), "{tally:?}");
-        add(&Modbus::tally_key(tally));
-    });
-    message.identity(&mut |claim| add(&claim));
-    message.points(None, &mut |point| add(&point));
-    message.points(*asked, &mut |point| add(&point));
-    message.operations(&mut |operation| {
-        if let Some(target) = operation.target {
-            assert!(target.count >= 1, "an operation on nothing: {operation:?}");
-            assert!(target.last() >= target.first);
-        }
-        add(&Modbus::operation_name(operation.code, operation.sub));
-        add(&operation);
-        *asked = Some(operation);
-    });
-    digest.0.finish()
-}
-
-/// Feeds what is there, notes what was seen, and says how much was used.
-fn read(
-    dissector: &mut ModbusDissector,
-    direction: Direction,
-    octets: &[u8],
-    asked: &mut Option<Operation>,
-    seen: &mut Vec<Seen>,
-) -> usize {
-    let mut accounted = 0;
-    let used = feed(dissector, direction, octets, |dissected| match dissected {
-        Dissected::Message { message, octets } => {
-            accounted += octets.len();
-            seen.push(Seen::Message(octets.to_vec(), said(&message, asked)));
-        }
-        Dissected::Malformed { error, octets } => {
-            accounted += octets.len();
-            seen.push(Seen::Malformed(octets.to_vec(), format!("{error:?} {error}")));
-        }
-        Dissected::Skipped { octets } => {
-            assert!(octets > 0);
-            accounted += octets;
-            // How skipped octets are told apart depends on how they come.
-            match seen.last_mut() {
-                Some(Seen::Skipped(before)) => *before += octets,
-                _ => seen.push(Seen::Skipped(octets)),
-            }
-        }
-    });
-    assert_eq!(accounted, used, "every octet that is used up is told");
-    assert!(used <= octets.len());
-    used
-}
-
-fuzz_target!(|data: &[u8]| {
-    let mut input = Octets(data);
-    let (how, cut) = (input.octet(), input.octet());
-    let stream = input.0;
-    let new = || {
-        let mut dissector = if how & 1 == 0 { ModbusDissector::default() } else { ModbusDissector::rtu() };
-        if how & 4 != 0 {
-            dissector.gap(Direction::ToServer);
-            dissector.gap(Direction::ToClient);
-        }
-        dissector
-    };
-    let direction = if how & 2 == 0 { Direction::ToServer } else { Direction::ToClient };
-
-    let mut whole = Vec::new();
-    let used = read(&mut new(), direction, stream, &mut None, &mut whole);
-
-    let (mut pieces, mut asked, mut pending, mut used_in_pieces) = (Vec::new(), None, Vec::new(), 0);
-    let mut dissector = new();
-    let mut rest = stream;
-    let mut size = usize::from(cut % 16);
-    while !rest.is_empty() {
-        // Pieces of 1 octet and more, of changing sizes.
-        let (piece, behind) = rest.split_at((size % 16 + 1).min(rest.len()));
-        size += usize::from(cut / 16);
-        rest = behind;
-        pending.extend_from_slice(piece);
-        let now = read(&mut dissector, direction, &pending, &mut asked, &mut pieces);
-        pending.drain(..now);
-        used_in_pieces += now;
-    }
-    // RTU frames have no header, and where a lost header is looked for, what is there decides: both depend on the cut.
-    let in_step = how & 5 == 0 && !whole.iter().chain(&pieces).any(|seen| matches!(seen, Seen::Skipped(_)));
-    if in_step {
-        assert_eq!(whole, pieces, "the way a stream is cut changes what is read");
-        assert_eq!(used, used_in_pieces);
-    }
-
-    let _ = Modbus::probe(stream, how & 8 != 0, &Hints::default());
-    let _ = identify(stream, how & 8 != 0, &[502], &Hints::default());
-});
+fuzz_target!(|data: &[u8]| in_time(|| check::<ModbusSubject>(data)));

@@ -1,7 +1,7 @@
 //! Any octets as a frame of any link type: its headers, a datagram's, and what it tells of devices.
 #![no_main]
 
-use fuzz::Octets;
+use fuzz::{Octets, in_time};
 use libfuzzer_sys::fuzz_target;
 use yagura_parsers::discovery;
 use yagura_parsers::packet::decode::{decode, decode_datagram};
@@ -22,7 +22,7 @@ fn check(packet: &Packet, octets: &[u8]) {
     });
 }
 
-fuzz_target!(|data: &[u8]| {
+fn execute(data: &[u8]) {
     let mut input = Octets(data);
     let link = LinkType(LINK_TYPES[usize::from(input.octet()) % LINK_TYPES.len()]);
     let lost = u32::from(input.octet());
@@ -33,4 +33,6 @@ fuzz_target!(|data: &[u8]| {
     // As if it were a fragment's headers, and what follows had been put together behind them.
     let datagram = packet.payload(frame);
     check(&decode_datagram(&packet, datagram), datagram);
-});
+}
+
+fuzz_target!(|data: &[u8]| in_time(|| execute(data)));

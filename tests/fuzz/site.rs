@@ -1,6 +1,7 @@
 //! Any text as a site file with the files that it includes: a policy, or problems that point into the text.
 #![no_main]
 
+use fuzz::in_time;
 use libfuzzer_sys::fuzz_target;
 use yagura_core::analyzer::Setup;
 use yagura_rules::detections::CATALOG;
@@ -12,7 +13,7 @@ const SEPARATOR: char = '\0';
 /// The names of the files, the first that of the site file.
 const NAMES: [&str; 4] = ["site.toml", "a.toml", "b.toml", "c.toml"];
 
-fuzz_target!(|text: &str| {
+fn execute(text: &str) {
     let files: Vec<&str> = text.splitn(NAMES.len(), SEPARATOR).collect();
     let mut reads = 0;
     let mut read = |name: &str| {
@@ -39,4 +40,6 @@ fuzz_target!(|text: &str| {
             }
         }
     }
-});
+}
+
+fuzz_target!(|text: &str| in_time(|| execute(text)));

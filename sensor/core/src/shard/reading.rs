@@ -528,6 +528,9 @@ impl Hand {
             && !(self.learn && written)
             && !(message.is_told_each_time() && talk.counted.is_to_be_told(&operation, minute));
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
+        // An answer says who serves what: no request settles it.
+        let sub = if stage == Stage::Unasked { kind.sub | ANSWER } else { kind.sub };
+        let kind = Operation { sub, ..kind };
         let settled = harmless && talk.told.is_settled(&kind, minute);
         if self.is_watched(heard.at) {
             self.notes.push(Note::Judged { operation, verdict, settled });
