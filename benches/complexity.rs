@@ -1,4 +1,4 @@
-//! Whether twice the octets take twice the time, whatever they hold: hostile inputs of one size, of twice that, and so on.
+//! Whether twice the octets take twice the time, whatever they hold: hostile inputs, each twice as long as the last.
 //!
 //! Each row of the table is an input that is cheap to send and looks dear to read. It is timed in small pieces, each
 //! piece as the quickest of several rounds, so that other work on the machine does not count. Tables that outgrow the
@@ -571,7 +571,7 @@ fn quickest(rounds: usize, mut round: impl FnMut() -> Vec<Duration>) -> Times {
     Times { all: least.iter().sum(), piece: least.into_iter().max().unwrap_or_default() }
 }
 
-/// The dissector alone, with all octets in one slice.
+/// The dissector alone, with all octets in one slice. Where it waits for more it reads no further: such a row is flat.
 fn dissected(spoken: Spoken, octets: &[u8], rounds: usize) -> Times {
     quickest(rounds, || {
         let mut dissector = (spoken.new)();
