@@ -220,7 +220,8 @@ impl Settled {
         let (first, count) = target.map_or((0, 0), |target| (target.first, target.count));
         let (sub, unit, code) = (word >> 32 & 0xffff, word >> 16 & 0xffff, word & 0xffff);
         let word = u64::from(first) << 32 ^ u64::from(count) << 20 ^ unit << 8 ^ code ^ sub << 48;
-        let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        // The sub-code stands in the highest bits, which a product never carries down.
+        let hash = (word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
         let mask = self.places.len().saturating_sub(1);
         usize::try_from(hash).unwrap_or(0) & mask
     }
