@@ -305,7 +305,7 @@ fn flood_of_addresses() {
             ethernet::padded(ethernet::frame(HMI.mac, mac(number), ethernet::IPV6, &packet))
         }
     });
-    after.assert("addresses", 136, &["assets_max", "flows_max"]);
+    after.assert("addresses", 144, &["assets_max", "flows_max"]);
     assert!(after.report.assets.len() <= Limits::default().assets_max);
 }
 
@@ -314,7 +314,7 @@ fn flood_of_connection_attempts() {
     let after = flooded(Limits::default(), 200_000, |number| {
         segment(number, (1_024 + (number % 60_000) as u16, 502), tcp::SYN, number, &[])
     });
-    after.assert("connection attempts", 136, &["flows_max"]);
+    after.assert("connection attempts", 144, &["flows_max"]);
     // The conversation that is in use has not gone for those that are not.
     assert_eq!(after.report.counters.midstream_flows, 0);
 }
