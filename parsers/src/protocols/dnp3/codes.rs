@@ -72,6 +72,13 @@ impl FunctionCode {
         !matches!(self.0, 1 | 7..=12 | 15..=22)
     }
 
+    /// Whether it is one that the standard has masters send.
+    #[inline]
+    #[must_use]
+    pub fn is_request(self) -> bool {
+        self.is_defined() && !self.is_response()
+    }
+
     /// Whether the standard defines it, so that what follows can be read as object headers.
     #[inline]
     #[must_use]

@@ -211,8 +211,8 @@ fn sender(header: LinkHeader, frame: &[u8]) -> Sender {
         Some([transport, _, function, ..]) if header.user_octets() > 2 && transport & 0x40 != 0 => *function,
         _ => return by_bit,
     };
-    let asks = FunctionCode(function).is_defined() && !FunctionCode(function).is_response();
-    if header.control.carries_user_data() && asks { Sender::Client } else { by_bit }
+    let asks = header.control.carries_user_data() && FunctionCode(function).is_request();
+    if asks { Sender::Client } else { by_bit }
 }
 
 /// Puts the user data of a whole frame, whose header is right, behind what is in `out`.

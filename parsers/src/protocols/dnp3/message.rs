@@ -350,8 +350,7 @@ impl<'a> Message<'a> {
     /// the bit is all there is.
     #[inline]
     fn is_from_master(&self) -> bool {
-        let asks = |fragment: &Fragment<'_>| fragment.function.is_defined() && !fragment.function.is_response();
-        self.header.control.is_from_master() || self.fragment().is_some_and(asks)
+        self.header.control.is_from_master() || self.fragment().is_some_and(|fragment| fragment.function.is_request())
     }
 
     /// The address of the outstation.
