@@ -15,7 +15,7 @@ const EARLY_NS: u64 = 1_000_000_000;
 /// A select holds for so long, in ns; devices are set to less.
 const SELECT_NS: u64 = 60_000_000_000;
 /// A command is confirmed within so long, in ns (IEC 60870-5-104 t1 is 15 s).
-const CONFIRM_NS: u64 = 30_000_000_000;
+pub const CONFIRM_NS: u64 = 30_000_000_000;
 /// A command that was confirmed is done within so long, in ns.
 const TERMINATE_NS: u64 = 300_000_000_000;
 

@@ -2,12 +2,12 @@
 
 use super::direction;
 use super::hand::{At, Hand, add, length};
+use super::reading::unframed;
 use crate::flow::FlowState;
 use crate::speech::{Speech, Talk};
 use crate::trace::Note;
 use std::sync::Arc;
 use yagura_parsers::dissect::Sender;
-use yagura_parsers::error::{Clause, ErrorKind, ParseError};
 use yagura_parsers::protocols::{Identified, ProtocolId, identify};
 use yagura_rules::facts::event::{EventKind, MalformedFact};
 use yagura_rules::facts::flow::{Flow, Oriented, Transport};
@@ -211,9 +211,7 @@ impl Hand {
         // From its first octet on it should have spoken this: what nobody could read may have hidden something.
         let is_from_start = flow.summary.handshake || flow.sides.iter().any(|side| side.initial.is_some());
         if flow.undecoded > 0 && is_usual && is_from_start && !flow.damaged {
-            let actual = u32::try_from(flow.undecoded).unwrap_or(u32::MAX);
-            let kind = ErrorKind::LengthMismatch { claimed: 0, actual };
-            let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
+            let error = unframed(usize::try_from(flow.undecoded).unwrap_or(usize::MAX));
             let direction = direction(flow, from_low);
             let fact = MalformedFact { direction, error, fields: Box::default() };
             self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::Malformed(Box::new(fact)));

@@ -1,7 +1,7 @@
 //! Messages to events: pairing, verdicts, and what needs no judge.
 
 use super::hand::{At, Hand, add};
-use crate::commands::Command;
+use crate::commands::{CONFIRM_NS, Command};
 use crate::flow::{FlowState, Rate};
 use crate::points::{Cursor, Teller, Told};
 use crate::speech::{OpenRequest, Speech, Talk};
@@ -30,8 +30,6 @@ const FIELD_MAX: usize = 256;
 const ANSWER: u16 = 0x8000;
 /// A clock that is less than so far from the capture's is right enough, in ms.
 const CLOCK_NEAR: u64 = 5_000;
-/// A flow's commands are looked at after so long, and again while any is on its way, in ns.
-const ANSWERED_NS: u64 = 30_000_000_000;
 
 /// Where a message was heard.
 #[derive(Clone, Copy)]
@@ -81,6 +79,14 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// The hand, where it hears, and what was said so far.
+    #[inline]
+    fn parts(&mut self) -> (&mut Hand, Heard<'_>, &mut Talk) {
+        let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
+        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
+        (hand, heard, talk)
+    }
+
     /// A message says who sent it, which nobody knew for sure.
     #[cold]
     fn orient(&mut self, sender: Sender) {
@@ -101,9 +107,7 @@ impl Reading<'_> {
             self.hand.emit(self.at, Some(Arc::clone(self.facts)), EventKind::Identified);
         }
     }
-}
 
-impl Reading<'_> {
     /// A message that only the other end may send: told once a minute and flow.
     #[cold]
     fn wrong_sender(&mut self, unit: u16, sender: Sender) {
@@ -141,8 +145,7 @@ impl Listener for Reading<'_> {
             Kind::Unsolicited => message.reports().is_some() && Rate::add(&mut self.rate.unsolicited),
         };
         self.hand.points.heard(octets.len());
-        let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
-        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
+        let (hand, heard, talk) = self.parts();
         hand.message(heard, talk, message);
         if message.kind() == Kind::Request && !self.missed && self.answered > 0 {
             self.busy |= self.rate.waits(self.talk.open.waiting());
@@ -152,8 +155,7 @@ impl Listener for Reading<'_> {
     fn malformed(&mut self, error: ParseError, _octets: &[u8]) {
         add(&mut self.read, 1);
         self.hand.count(self.id, |tallies| add(&mut tallies.messages, 1));
-        let Self { hand, facts, at, direction, id, answered, missed, .. } = self;
-        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
+        let (hand, heard, _) = self.parts();
         hand.malformed(heard, error, Box::default());
     }
 
@@ -161,12 +163,8 @@ impl Listener for Reading<'_> {
         self.hand.anomaly("resynchronised");
         self.hand.count(self.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
         if self.in_step {
-            let len = u32::try_from(octets).unwrap_or(u32::MAX);
-            let kind = ErrorKind::LengthMismatch { claimed: 0, actual: len };
-            let error = ParseError { kind, field: "framing", offset: 0, clause: Clause("") };
-            let Self { hand, facts, at, direction, id, answered, missed, .. } = self;
-            let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
-            hand.malformed(heard, error, Box::default());
+            let (hand, heard, _) = self.parts();
+            hand.malformed(heard, unframed(octets), Box::default());
         }
     }
 }
@@ -339,15 +337,22 @@ impl Hand {
         let minute = self.minute(heard.at.now);
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
         let harmless = outside.is_none() && is_told_once(verdict, operation.verb);
-        if harmless && talk.told.is_settled(&kind, minute) {
+        if !(harmless && self.is_settled(heard.at, talk, &kind, minute, verdict)) {
+            self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(Stage::Reported) });
+        }
+    }
+
+    /// Whether the judge was told of a kind of harmless operation, which is counted then; else it is noted that it is told now.
+    #[inline]
+    fn is_settled(&mut self, at: At, talk: &mut Talk, kind: &Operation, minute: u64, verdict: Verdict) -> bool {
+        let settled = talk.told.is_settled(kind, minute);
+        if settled {
             add(&mut self.settled, 1);
-            self.settle(heard.at);
-            return;
+            self.settle(at);
+        } else {
+            talk.told.settle(kind, minute, verdict, self.limits.settled_max);
         }
-        if harmless {
-            talk.told.settle(&kind, minute, verdict, self.limits.settled_max);
-        }
-        self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(Stage::Reported) });
+        settled
     }
 
     /// Tells of a clock that is far from the capture's, once a minute and flow.
@@ -407,13 +412,13 @@ impl Hand {
         self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Command(Box::new(fact)));
     }
 
-    /// Has the commands of a flow looked at again in a while.
+    /// Has the commands of a flow looked at again when they are to be confirmed.
     pub(super) fn await_commands(&mut self, now: Timestamp, index: u32, flow: FlowId) {
         if self.awaited.len() >= self.awaited_max {
             self.awaited.pop_first();
             self.limit("commands_max");
         }
-        let due = Timestamp(now.0.saturating_add(ANSWERED_NS));
+        let due = Timestamp(now.0.saturating_add(CONFIRM_NS));
         self.awaited.insert((due, index, flow));
     }
 
@@ -531,20 +536,14 @@ impl Hand {
         // An answer says who serves what: no request settles it.
         let sub = if stage == Stage::Unasked { kind.sub | ANSWER } else { kind.sub };
         let kind = Operation { sub, ..kind };
-        let settled = harmless && talk.told.is_settled(&kind, minute);
+        let settled = harmless && self.is_settled(heard.at, talk, &kind, minute, verdict);
         if self.is_watched(heard.at) {
             self.notes.push(Note::Judged { operation, verdict, settled });
         }
-        if settled {
-            add(&mut self.settled, 1);
-            self.settle(heard.at);
-            return false;
+        if !settled {
+            self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(stage) });
         }
-        if harmless {
-            talk.told.settle(&kind, minute, verdict, self.limits.settled_max);
-        }
-        self.tell(heard, message, operation, verdict, Standing { outside, ..Standing::at(stage) });
-        true
+        !settled
     }
 
     /// The first value of a message that leaves its range.
@@ -593,6 +592,13 @@ impl Hand {
         let fact = MalformedFact { direction: heard.direction, error, fields };
         self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Malformed(Box::new(fact)));
     }
+}
+
+/// What is wrong with octets that belong to no PDU.
+pub(super) fn unframed(octets: usize) -> ParseError {
+    let actual = u32::try_from(octets).unwrap_or(u32::MAX);
+    let kind = ErrorKind::LengthMismatch { claimed: 0, actual };
+    ParseError { kind, field: "framing", offset: 0, clause: Clause("") }
 }
 
 /// Whether the judge needs to hear of it once only (in a minute): what is usual, and what nobody has an opinion on, since
