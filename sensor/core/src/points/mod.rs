@@ -1,8 +1,8 @@
 //! `Points`: what the process is seen to do: the last value of every point, its quality, range, period and writers.
 //!
 //! A point is a place of a data space of a unit behind a server. Each shard keeps those of its own pairs of stations. Most
-//! points of a poll are told together, as octets: a [`block`] each. Those that come with quality or time are told one by
-//! one: a [`slot`] each. Both stand in the order in which they were first told, since that is the order in which they are
+//! points of a poll are told together, as octets: a `block` each. Those that come with quality or time are told one by
+//! one: a `slot` each. Both stand in the order in which they were first told, since that is the order in which they are
 //! told again: the one after the last is looked at first, and nothing is searched while a poll repeats itself.
 
 mod block;
