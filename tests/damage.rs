@@ -103,7 +103,7 @@ fn interrogate(protocol: ProtocolId, message: &impl Describe) {
     message.identity(&mut |_| {});
     message.notices(&mut |notice| text.push_str(notice.name));
     let _ = (message.kind(), message.unit(), message.sender(), message.pairing(), message.refusal());
-    let _ = (message.control(), message.clock(), message.is_told_each_time());
+    let _ = (message.control(), message.clock());
     if let Some(fault) = message.fault() {
         let _ = write!(text, "{fault}");
     }

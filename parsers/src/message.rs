@@ -460,9 +460,9 @@ pub trait Describe {
     fn reports(&self) -> Option<u16> {
         None
     }
-    /// Whether the judge is to hear of its operations each time, however usual they are: rare ones whose number matters, such
-    /// as interrogations and clock synchronisations.
-    fn is_told_each_time(&self) -> bool {
+    /// Whether the judge is to hear of one of its operations each time, however usual it is: rare ones whose number
+    /// matters, such as interrogations and clock synchronisations.
+    fn is_told_each_time(&self, _operation: &Operation) -> bool {
         false
     }
     /// Where it stands in a command.

@@ -136,7 +136,7 @@ impl Meaning {
             Sender::Server => 1,
             Sender::Either => 2,
         };
-        digest.add(kind as u64 | sender << 8 | u64::from(message.is_told_each_time()) << 16 | u64::from(unit) << 32);
+        digest.add(kind as u64 | sender << 8 | u64::from(unit) << 32);
         digest.add(message.clock().unwrap_or(1));
         if let Some(pairing) = pairing {
             assert!(kind != Kind::Unsolicited, "what nobody asked for is no answer");

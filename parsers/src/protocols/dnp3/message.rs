@@ -152,8 +152,6 @@ pub enum Body<'a> {
 /// What a walk over the objects of a fragment showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Seen {
-    /// All of class 0 is asked for.
-    integrity_poll: bool,
     /// The time is set.
     sets_time: bool,
     /// There are command blocks, with their statuses in a response.
@@ -290,7 +288,6 @@ impl<'a> Message<'a> {
                 }
             };
             match (fragment.function.0, header.group, header.variation) {
-                (1, 60, 1) => self.seen.integrity_poll = true,
                 (2, 50, _) => self.seen.sets_time = true,
                 (_, 12 | 41, _) => self.seen.has_commands = true,
                 // Sequence, user and association stand before the error code.
@@ -449,13 +446,14 @@ impl Describe for Message<'_> {
         }
     }
 
+    /// Polls for class 0, times that are set, and enabling and disabling unsolicited responses.
     #[inline]
-    fn is_told_each_time(&self) -> bool {
-        self.seen.integrity_poll
-            || self.seen.sets_time
-            || self.fragment().is_some_and(|fragment| {
-                matches!(fragment.function, FunctionCode::ENABLE_UNSOLICITED | FunctionCode::DISABLE_UNSOLICITED)
-            })
+    fn is_told_each_time(&self, operation: &Operation) -> bool {
+        match operation.code {
+            1 => operation.sub == 60 << 8 | 1,
+            2 => operation.sub >> 8 == 50,
+            code => matches!(code, 20 | 21),
+        }
     }
 
     #[inline]

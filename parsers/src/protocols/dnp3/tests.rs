@@ -78,7 +78,7 @@ struct Told {
     unit: u16,
     sender: Sender,
     operations: Vec<Operation>,
-    each_time: bool,
+    each_time: usize,
     control: Option<Control>,
     notices: Vec<(NoticeKind, &'static str, u64, u64)>,
     clock: Option<u64>,
@@ -98,7 +98,7 @@ impl Told {
             unit: message.unit(),
             sender: message.sender(),
             operations: Vec::new(),
-            each_time: message.is_told_each_time(),
+            each_time: 0,
             control: message.control(),
             notices: Vec::new(),
             clock: message.clock(),
@@ -110,7 +110,10 @@ impl Told {
             fault: message.fault(),
             claims: Vec::new(),
         };
-        message.operations(&mut |operation| told.operations.push(operation));
+        message.operations(&mut |operation| {
+            told.each_time += usize::from(message.is_told_each_time(&operation));
+            told.operations.push(operation);
+        });
         message.notices(&mut |notice| {
             assert_eq!(notice.unit, told.unit);
             told.notices.push((notice.kind, notice.name, notice.got, notice.expected));
@@ -1038,7 +1041,7 @@ fn clocks_that_are_set_are_told() {
     let v4 = [&[0xC0, 2, 50, 4, 0x17, 1, 0][..], &time, &[1, 0, 0, 0, 5]].concat();
     for fragment in [&v1, &v3, &v4] {
         let told = asked(fragment);
-        assert_eq!((told.clock, told.each_time, told.fault), (Some(set), true, None), "{fragment:02x?}");
+        assert_eq!((told.clock, told.each_time, told.fault), (Some(set), 1, None), "{fragment:02x?}");
         assert_eq!(told.verbs(), [Verb::Synchronize]);
     }
     // Read, or told by an outstation: sets nothing.
@@ -1050,10 +1053,10 @@ fn clocks_that_are_set_are_told() {
 #[test]
 fn what_is_rare_is_told_each_time() {
     for fragment in [&CLASS_0[..], &[0xC0, 1, 60, 2, 6, 60, 1, 6], &[0xC0, 20, 60, 2, 6], &[0xC0, 21, 60, 2, 6]] {
-        assert!(asked(fragment).each_time, "{fragment:02x?}");
+        assert_eq!(asked(fragment).each_time, 1, "{fragment:02x?}");
     }
     for fragment in [&[0xC0, 1, 60, 2, 6][..], &[0xC0, 22, 60, 1, 6], &[0xC0, 24], &[0xC0, 2, 80, 1, 0, 7, 7, 0]] {
-        assert!(!asked(fragment).each_time, "{fragment:02x?}");
+        assert_eq!(asked(fragment).each_time, 0, "{fragment:02x?}");
     }
 }
 

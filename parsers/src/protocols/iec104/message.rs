@@ -550,7 +550,10 @@ impl Describe for Message<'_> {
 
     /// Interrogations, clock synchronisations, resets, and starting and stopping data transfer.
     #[inline]
-    fn is_told_each_time(&self) -> bool {
+    fn is_told_each_time(&self, operation: &Operation) -> bool {
+        if operation.code == ORIGINATOR_ADDRESS {
+            return false;
+        }
         match (&self.asdu, self.apci.format) {
             (Some(asdu), _) => {
                 let is_rare = matches!(

@@ -531,7 +531,7 @@ impl Hand {
             && outside.is_none()
             && is_told_once(verdict, operation.verb)
             && !(self.learn && written)
-            && !(message.is_told_each_time() && talk.counted.is_to_be_told(&operation, minute));
+            && !(message.is_told_each_time(&operation) && talk.counted.is_to_be_told(&operation, minute));
         let kind = if self.learn { operation } else { Operation { target: None, ..operation } };
         // An answer says who serves what: no request settles it.
         let sub = if stage == Stage::Unasked { kind.sub | ANSWER } else { kind.sub };
