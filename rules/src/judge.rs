@@ -108,6 +108,9 @@ impl Judge {
                 continue;
             }
             seat.rule.observe(event, scene, &mut found);
+            if found.is_empty() {
+                continue;
+            }
             let mut index = 0_u32;
             for finding in found.drain(..) {
                 self.decide(seat.card, seat.severity, index, finding, event, scene, out);

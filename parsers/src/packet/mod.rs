@@ -1,5 +1,6 @@
 //! `Packet`: what the headers of one frame say, from the link to the transport, tunnels included.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 pub mod arp;
@@ -23,12 +24,28 @@ pub const TAGS_MAX: usize = 4;
 ///
 /// VLAN tags and the network identifiers of VXLAN and Geneve. What differs by direction or by mirror (MPLS labels, PPPoE
 /// sessions, GRE keys, ERSPAN sessions, the interface) is not part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Scope {
     /// VLAN identifiers (12 bits), outermost first; priority tags (0) are left out. Unused places are 0.
     pub tags: [u16; TAGS_MAX],
     /// Network identifier of the innermost VXLAN or Geneve tunnel, plus one; 0 where there is none.
     pub network: u32,
+}
+
+impl Ord for Scope {
+    /// By the tags from the outermost on, then by the network: as two numbers, since addresses are compared a lot.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let number = |scope: &Self| scope.tags.iter().fold(0_u64, |sum, tag| sum << 16 | u64::from(*tag));
+        (number(self), self.network).cmp(&(number(other), other.network))
+    }
+}
+
+impl PartialOrd for Scope {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Scope {

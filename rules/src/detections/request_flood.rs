@@ -290,7 +290,10 @@ impl Rule for RequestFlood {
                 found.extend(self.rated(flow, rate, event, scene));
             }
             EventKind::Operation(fact) if matches!(fact.stage, Stage::Answered | Stage::Refused) => {
-                self.past(flow).answers = true;
+                // Said with every answer, so it is only noted once.
+                if !self.pairs.get(&(client(flow), server(flow))).is_some_and(|past| past.answers) {
+                    self.past(flow).answers = true;
+                }
             }
             _ => {}
         }

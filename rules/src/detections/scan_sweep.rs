@@ -156,6 +156,16 @@ enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Addresses,
+        Self::ArpAddresses,
+        Self::Ports,
+        Self::Units,
+        Self::UnitsUnjudged,
+        Self::Codes,
+        Self::Registers,
+    ];
+
     /// The word in subjects, which is the setting of its threshold as well.
     fn name(self) -> &'static str {
         match self {
@@ -244,6 +254,11 @@ impl<T: Ord + Copy> Seen<T> {
         is_new
     }
 
+    /// Whether a thing was tried in the present slot.
+    fn has(&self, thing: T) -> bool {
+        self.now.binary_search(&thing).is_ok()
+    }
+
     /// Another slot begins: the next one, or one that is further away.
     fn turn(&mut self, is_next: bool) {
         self.before.clear();
@@ -306,6 +321,20 @@ impl Items {
         }
     }
 
+    /// As [`Seen::has`].
+    fn has(&self, item: Item) -> bool {
+        match (self, item) {
+            (Self::Addresses(seen), Item::Address(address)) => seen.has(address),
+            (Self::Numbers(seen), Item::Number(number)) => seen.has(number),
+            (Self::Codes(seen), Item::Code(code, sub)) => seen.has((code, sub)),
+            (Self::Places(spaces, seen), Item::Place(space, address)) => {
+                let place = spaces.iter().position(|known| *known == space).and_then(|at| u8::try_from(at).ok());
+                place.is_some_and(|place| seen.has((place, address)))
+            }
+            _ => false,
+        }
+    }
+
     fn turn(&mut self, is_next: bool) {
         match self {
             Self::Addresses(seen) => seen.turn(is_next),
@@ -360,7 +389,10 @@ struct Carrier<'a> {
 }
 
 struct ScanSweep {
-    settings: Settings,
+    /// By kind.
+    thresholds: [u64; Kind::ALL.len()],
+    /// Minutes of a slot; of one of ARP.
+    minutes: [u64; 2],
     attempts: Attempts,
     sweeps: Bounded<Course, Sweep>,
 }
@@ -369,14 +401,24 @@ impl ScanSweep {
     fn new(settings: &Settings, memory: usize) -> Self {
         // A sweep holds many items: fewer sweeps are remembered, so that all of it stays within the same bound.
         let sweeps = memory.checked_div(64).unwrap_or(0).max(16);
-        Self { settings: settings.clone(), attempts: Attempts::new(memory), sweeps: Bounded::new(sweeps) }
+        Self {
+            thresholds: Kind::ALL.map(|kind| settings.value(&CARD, kind.name()).max(1)),
+            minutes: ["window_s", "arp_window_s"].map(|name| settings.value(&CARD, name).div_ceil(120).max(1)),
+            attempts: Attempts::new(memory),
+            sweeps: Bounded::new(sweeps),
+        }
     }
 
     fn add(&mut self, course: Course, item: Item, carrier: &Carrier<'_>) -> Option<Finding> {
-        let threshold = self.settings.value(&CARD, course.kind.name()).max(1);
-        let window = if course.kind == Kind::ArpAddresses { "arp_window_s" } else { "window_s" };
-        let minutes = self.settings.value(&CARD, window).div_ceil(120).max(1);
+        let [usual, of_arp] = self.minutes;
+        let minutes = if course.kind == Kind::ArpAddresses { of_arp } else { usual };
+        let of_kind = Kind::ALL.iter().zip(self.thresholds).find(|(kind, _)| **kind == course.kind);
+        let threshold = of_kind.map_or(u64::MAX, |(_, threshold)| threshold);
         let slot = carrier.time.0.checked_div(minutes.saturating_mul(MINUTE_NS)).unwrap_or(0);
+        // What is tried again and again is no news, and keeps nothing else from being remembered.
+        if self.sweeps.get(&course).is_some_and(|sweep| sweep.slot == slot && sweep.items.has(item)) {
+            return None;
+        }
         let new = || Sweep { items: Items::of(course.kind), slot, told: 0, cited: Vec::new() };
         let sweep = self.sweeps.or_insert_with(course, new);
         if slot != sweep.slot {
