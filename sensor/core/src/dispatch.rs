@@ -322,7 +322,7 @@ impl Dispatcher {
     #[inline]
     fn count(&mut self, packet: &Packet) {
         let carried = &mut self.carried;
-        let slot = match packet.network {
+        let slot = match &packet.network {
             Network::Ip(ip, transport) => {
                 let family = if ip.source.is_ipv4() { &mut carried.ipv4 } else { &mut carried.ipv6 };
                 *family = family.saturating_add(1);
@@ -339,8 +339,8 @@ impl Dispatcher {
             Network::Arp(_) => &mut carried.arp,
             Network::Lldp => &mut carried.lldp,
             Network::Other(ethertype) => {
-                if self.ethertypes.len() < 1_024 || self.ethertypes.contains_key(&ethertype) {
-                    let n = self.ethertypes.entry(ethertype).or_default();
+                if self.ethertypes.len() < 1_024 || self.ethertypes.contains_key(ethertype) {
+                    let n = self.ethertypes.entry(*ethertype).or_default();
                     *n = n.saturating_add(1);
                 }
                 &mut carried.other
@@ -405,7 +405,7 @@ impl Dispatcher {
 
 #[inline]
 fn is_fragment(packet: &Packet) -> bool {
-    matches!(packet.network, Network::Ip(ip, _) if ip.fragment.is_some())
+    matches!(&packet.network, Network::Ip(ip, _) if ip.fragment.is_some())
 }
 
 fn note(anomalies: &mut BTreeMap<&'static str, u64>, name: &'static str) {
@@ -417,7 +417,7 @@ fn note(anomalies: &mut BTreeMap<&'static str, u64>, name: &'static str) {
 /// threads and the seed change nothing.
 #[inline]
 fn shard_of(packet: &Packet) -> u8 {
-    let Network::Ip(ip, _) = packet.network else { return 0 };
+    let Network::Ip(ip, _) = &packet.network else { return 0 };
     let mixed = fold(ip.source) ^ fold(ip.destination);
     let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
     u8::try_from(hash).unwrap_or(0)

@@ -50,8 +50,8 @@ impl Duplicates {
     /// Whether the packet is a second copy of an earlier one; remembers it where it is not.
     #[inline]
     pub fn is_copy(&mut self, number: u64, time: Timestamp, packet: &Packet, payload: &[u8]) -> bool {
-        let Network::Ip(ip, transport) = packet.network else { return false };
-        let Some((place, header)) = header_words(&ip, transport) else { return false };
+        let Network::Ip(ip, transport) = &packet.network else { return false };
+        let Some((place, header)) = header_words(ip, *transport) else { return false };
         let mut hasher = self.state.build_hasher();
         hasher.write_u64(header);
         hasher.write_u64(place);
@@ -76,9 +76,10 @@ impl Duplicates {
             self.found = self.found.saturating_add(1);
             return true;
         }
-        if let Some(oldest) = entries.iter_mut().min_by_key(|entry| entry.number) {
-            *oldest = Entry { fingerprint, number, time };
-        }
+        let [a, b, c, d] = entries;
+        let (first, second) = (if b.number < a.number { b } else { a }, if d.number < c.number { d } else { c });
+        let oldest = if second.number < first.number { second } else { first };
+        *oldest = Entry { fingerprint, number, time };
         false
     }
 }

@@ -133,6 +133,21 @@ struct Space {
     resumed: u64,
 }
 
+impl Space {
+    /// Tells the slot of an index of a point; `None` where that is another point's, or nobody's.
+    #[inline]
+    fn tell(&mut self, index: usize, teller: &Teller<'_>, point: &Point) -> Option<Told> {
+        let slot = self.slots.get_mut(index).filter(|slot| slot.address == point.address)?;
+        let now = teller.time.0;
+        if now.saturating_sub(self.last) > OUT_OF_SIGHT {
+            self.resumed = now;
+        }
+        self.last = self.last.max(now);
+        self.next_slot = index.wrapping_add(1);
+        Some(slot.tell(point, now, self.resumed, teller.origin))
+    }
+}
+
 /// Which spaces a flow tells, in the order in which it does: the one after the last is looked at first. Made anew where the
 /// flow's ends are turned round.
 #[derive(Debug, Default)]
@@ -244,26 +259,21 @@ impl Points {
     #[inline]
     fn keep(&mut self, cursor: &mut Cursor, teller: &Teller<'_>, point: &Point) -> Option<Told> {
         let at = self.space(cursor, teller, point.space)?;
-        let space = self.spaces.get(place(at))?;
-        // In a row, or where a space begins at 0 and has no holes, or anywhere.
-        let by_address = place(point.address);
-        let is_at = |index: usize| space.slots.get(index).is_some_and(|slot| slot.address == point.address);
-        let index = if is_at(space.next_slot) {
-            space.next_slot
-        } else if is_at(by_address) {
-            by_address
-        } else {
-            self.find_slot(at, teller, point.address)?
-        };
-        let (now, origin) = (teller.time.0, teller.origin);
         let space = self.spaces.get_mut(place(at))?;
-        if now.saturating_sub(space.last) > OUT_OF_SIGHT {
-            space.resumed = now;
+        if let Some(told) = space.tell(space.next_slot, teller, point) {
+            return Some(told);
         }
-        space.last = space.last.max(now);
-        space.next_slot = index.wrapping_add(1);
-        let resumed = space.resumed;
-        Some(space.slots.get_mut(index)?.tell(point, now, resumed, origin))
+        self.keep_elsewhere(at, teller, point)
+    }
+
+    /// Keeps a point that does not follow the last one: where a space begins at 0 and has no holes, or anywhere.
+    fn keep_elsewhere(&mut self, at: u32, teller: &Teller<'_>, point: &Point) -> Option<Told> {
+        let space = self.spaces.get_mut(place(at))?;
+        if let Some(told) = space.tell(place(point.address), teller, point) {
+            return Some(told);
+        }
+        let index = self.find_slot(at, teller, point.address)?;
+        self.spaces.get_mut(place(at))?.tell(index, teller, point)
     }
 
     /// Values that a device tells, or a client writes, all at once.

@@ -101,7 +101,7 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    pub(super) fn emit(&mut self, at: At, flow: Option<Arc<Flow>>, kind: EventKind) {
+    pub(super) fn emit(&mut self, at: &At, flow: Option<Arc<Flow>>, kind: EventKind) {
         if self.is_watched(at) {
             self.notes.push(Note::Event(name(&kind)));
         }
@@ -125,7 +125,7 @@ impl Hand {
     }
 
     /// Tells which bounds bit since it was told last.
-    pub(super) fn tell_limits(&mut self, at: At) {
+    pub(super) fn tell_limits(&mut self, at: &At) {
         for name in std::mem::take(&mut self.limits_told) {
             self.emit(at, None, EventKind::LimitReached(name));
         }
@@ -133,7 +133,7 @@ impl Hand {
 
     /// Notes that an event was settled without the judge.
     #[inline]
-    pub(super) fn settle(&mut self, at: At) {
+    pub(super) fn settle(&mut self, at: &At) {
         let (number, events) = self.unsaid;
         self.unsaid = (at.number, if number == at.number { events.saturating_add(1) } else { 1 });
     }
@@ -160,7 +160,7 @@ impl Hand {
 
     /// Whether somebody wants to know what becomes of this frame.
     #[inline]
-    pub(super) fn is_watched(&self, at: At) -> bool {
+    pub(super) fn is_watched(&self, at: &At) -> bool {
         self.watch == Some(at.number) && at.phase == phase::PACKET
     }
 

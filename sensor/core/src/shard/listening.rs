@@ -19,7 +19,7 @@ const UNSURE_MAX: usize = 512;
 impl Hand {
     /// Reads octets that continue the stream.
     #[inline]
-    pub(super) fn in_order(&mut self, flow: &mut FlowState, at: At, from_low: bool, octets: &[u8]) {
+    pub(super) fn in_order(&mut self, flow: &mut FlowState, at: &At, from_low: bool, octets: &[u8]) {
         let end = usize::from(!from_low);
         if flow.speech.is_none() && !self.ask(flow, at, from_low, octets, false) {
             return;
@@ -58,7 +58,7 @@ impl Hand {
     }
 
     /// Reads a datagram.
-    pub(super) fn datagram(&mut self, flow: &mut FlowState, at: At, from_low: bool, payload: &[u8]) {
+    pub(super) fn datagram(&mut self, flow: &mut FlowState, at: &At, from_low: bool, payload: &[u8]) {
         if !flow.answered && flow.summary.frames.iter().all(|frames| *frames > 0) {
             flow.answered = true;
             self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::FlowAnswered);
@@ -80,7 +80,7 @@ impl Hand {
     }
 
     /// Asks the protocols what a flow speaks. True where it is known now, and `octets` are still to be read.
-    pub(super) fn ask(&mut self, flow: &mut FlowState, at: At, from_low: bool, octets: &[u8], datagram: bool) -> bool {
+    pub(super) fn ask(&mut self, flow: &mut FlowState, at: &At, from_low: bool, octets: &[u8], datagram: bool) -> bool {
         let end = usize::from(!from_low);
         let given_up = flow.probes >= self.limits.probe_segments_max || flow.undecoded >= self.limits.probe_octets_max;
         if given_up || octets.is_empty() {
@@ -152,14 +152,14 @@ impl Hand {
     }
 
     /// Reads octets that waited until it was known what they are.
-    fn read_waiting(&mut self, flow: &mut FlowState, at: At, from_low: bool, octets: Vec<u8>) {
+    fn read_waiting(&mut self, flow: &mut FlowState, at: &At, from_low: bool, octets: Vec<u8>) {
         self.streams_octets = self.streams_octets.saturating_sub(octets.len());
         if !octets.is_empty() {
             self.in_order(flow, at, from_low, &octets);
         }
     }
 
-    pub(super) fn unread(&mut self, flow: &mut FlowState, at: At, octets: &[u8]) {
+    pub(super) fn unread(&mut self, flow: &mut FlowState, at: &At, octets: &[u8]) {
         add(&mut flow.undecoded, length(octets));
         if self.is_watched(at) {
             self.notes.push(Note::Unidentified);
@@ -179,7 +179,7 @@ impl Hand {
     pub(super) fn identified(
         &mut self,
         flow: &mut FlowState,
-        at: At,
+        at: &At,
         from_low: bool,
         id: ProtocolId,
         dialect: &'static str,
@@ -220,7 +220,7 @@ impl Hand {
     }
 
     /// A flow on a usual port that speaks something else.
-    pub(super) fn stranger(&mut self, flow: &FlowState, at: At) {
+    pub(super) fn stranger(&mut self, flow: &FlowState, at: &At) {
         let port = flow.facts.server.port;
         let Some(id) = ProtocolId::ALL.iter().find(|id| id.ports().contains(&port)) else { return };
         // One short segment of a flow that was met on its way may be the middle of a PDU.

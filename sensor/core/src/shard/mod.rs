@@ -108,7 +108,7 @@ impl Shard {
     /// Looks at a packet. `octets` are those that its headers were read from.
     #[inline]
     pub fn packet(&mut self, routed: &Routed, octets: &[u8]) {
-        let at = At {
+        let at = &At {
             number: routed.number,
             phase: phase::PACKET,
             origin: routed.origin,
@@ -117,13 +117,13 @@ impl Shard {
             late: false,
         };
         let packet = &routed.packet;
-        match packet.network {
+        match &packet.network {
             // A transport header that is cut says nothing of who speaks what to whom.
             Network::Ip(ip, Header::Other) if matches!(ip.protocol, 1 | 6 | 17 | 58) => {
                 self.hand.cut_speaker(at, packet, ip.source);
             }
             Network::Ip(ip, header) => {
-                let (transport, source, destination) = match header {
+                let (transport, source, destination) = match *header {
                     Header::Tcp { source, destination, .. } => (Transport::Tcp, source, destination),
                     Header::Udp { source, destination } => (Transport::Udp, source, destination),
                     Header::Icmp { .. } => (Transport::Icmp, 0, 0),
@@ -132,12 +132,12 @@ impl Shard {
                 let source = Endpoint { address: ip.source, port: source };
                 let destination = Endpoint { address: ip.destination, port: destination };
                 let (key, from_low) = FlowKey::new(source, destination, transport, packet.scope);
-                self.ip(at, packet, key, from_low, header, packet.payload(octets));
+                self.ip(at, packet, &key, from_low, *header, packet.payload(octets));
                 if matches!(header, Header::Udp { .. }) {
                     self.hand.discover(at, packet, octets);
                 }
             }
-            Network::Arp(arp) => self.hand.arp(at, packet, &arp),
+            Network::Arp(arp) => self.hand.arp(at, packet, arp),
             Network::Lldp => {
                 self.hand.link_speaker(at, packet);
                 self.hand.discover(at, packet, octets);
@@ -147,9 +147,9 @@ impl Shard {
     }
 
     #[inline]
-    fn ip(&mut self, at: At, packet: &Packet, key: FlowKey, from_low: bool, header: Header, payload: &[u8]) {
-        let mut index = self.flows.find(&key);
-        let mut former = [None, None];
+    fn ip(&mut self, at: &At, packet: &Packet, key: &FlowKey, from_low: bool, header: Header, payload: &[u8]) {
+        let mut index = self.flows.find(key);
+        let mut former = None;
         if let (Some(old), Header::Tcp { sequence, flags, .. }) = (index, header)
             && (flags.any(TcpFlags::SYN) || self.flows.get_mut(old).is_some_and(|flow| flow.may_restart()))
             && self.is_new_connection(old, from_low, sequence, flags)
@@ -157,7 +157,7 @@ impl Shard {
             if let Some(flow) = self.flows.get_mut(old)
                 && !flow.closed
             {
-                former = flow.sides.each_ref().map(|side| side.next);
+                former = Some(flow.sides.each_ref().map(|side| side.next));
             }
             self.close(old, at);
             index = None;
@@ -167,10 +167,10 @@ impl Shard {
                 self.flows.touch(index, at.now);
                 index
             }
-            None => self.open(at, packet, key, from_low, header),
+            None => self.open(at, packet, *key, from_low, header),
         };
         let Some(flow) = self.flows.get_mut(index) else { return };
-        for (side, former) in flow.sides.iter_mut().zip(former) {
+        for (side, former) in flow.sides.iter_mut().zip(former.into_iter().flatten()) {
             side.former = side.former.or(former);
         }
         let direction = direction(flow, from_low);
@@ -249,7 +249,7 @@ impl Shard {
         syn && other.restart.is_some() && side.next.is_some() && side.initial != Some(sequence)
     }
 
-    fn open(&mut self, at: At, packet: &Packet, key: FlowKey, from_low: bool, header: Header) -> u32 {
+    fn open(&mut self, at: &At, packet: &Packet, key: FlowKey, from_low: bool, header: Header) -> u32 {
         while self.flows.is_full() {
             let Some(oldest) = self.flows.first_to_go() else { break };
             self.close(oldest, at);
@@ -297,7 +297,7 @@ impl Shard {
     }
 
     /// Ends a flow: what is held is read, what waits is settled.
-    fn close(&mut self, index: u32, at: At) {
+    fn close(&mut self, index: u32, at: &At) {
         let Some(mut flow) = self.flows.remove(index) else { return };
         for low in [true, false] {
             self.hand.skip_gaps(&mut flow, at, low, true);
@@ -329,7 +329,7 @@ impl Shard {
 
     /// A second has begun.
     pub fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
-        let at = At { number, phase: phase::TICK, origin, time: now, now, late: false };
+        let at = &At { number, phase: phase::TICK, origin, time: now, now, late: false };
         let limits = self.hand.limits;
         for (class, patience) in [
             (Class::Closed, limits.closed_linger_ns),
@@ -353,7 +353,7 @@ impl Shard {
     }
 
     /// Commands that waited too long for their answer.
-    fn overdue(&mut self, at: At) {
+    fn overdue(&mut self, at: &At) {
         while let Some((due, index, id)) = self.hand.awaited.first().copied()
             && due <= at.now
         {
@@ -377,7 +377,7 @@ impl Shard {
 
     /// There are no more frames: closes every flow.
     pub fn finish(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
-        let at = At { number, phase: phase::END, origin, time: now, now, late: false };
+        let at = &At { number, phase: phase::END, origin, time: now, now, late: false };
         self.hand.end_settled(number);
         for class in [Class::Closed, Class::Other, Class::Tcp] {
             while let Some((index, _)) = self.flows.oldest(class) {

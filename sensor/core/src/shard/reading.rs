@@ -35,7 +35,7 @@ const CLOCK_NEAR: u64 = 5_000;
 #[derive(Clone, Copy)]
 struct Heard<'a> {
     facts: &'a Arc<Flow>,
-    at: At,
+    at: &'a At,
     direction: Direction,
     id: ProtocolId,
     /// Frames that the server has sent.
@@ -62,7 +62,7 @@ impl Standing {
 struct Reading<'a> {
     hand: &'a mut Hand,
     facts: &'a mut Arc<Flow>,
-    at: At,
+    at: &'a At,
     direction: Direction,
     id: ProtocolId,
     talk: &'a mut Talk,
@@ -83,7 +83,7 @@ impl Reading<'_> {
     #[inline]
     fn parts(&mut self) -> (&mut Hand, Heard<'_>, &mut Talk) {
         let Self { hand, facts, at, direction, id, talk, answered, missed, .. } = self;
-        let heard = Heard { facts, at: *at, direction: *direction, id: *id, answered: *answered, missed: *missed };
+        let heard = Heard { facts, at, direction: *direction, id: *id, answered: *answered, missed: *missed };
         (hand, heard, talk)
     }
 
@@ -146,7 +146,7 @@ impl Listener for Reading<'_> {
         };
         self.hand.points.heard(octets.len());
         let (hand, heard, talk) = self.parts();
-        hand.message(heard, talk, message);
+        hand.message(&heard, talk, message);
         if message.kind() == Kind::Request && !self.missed && self.answered > 0 {
             self.busy |= self.rate.waits(self.talk.open.waiting());
         }
@@ -156,7 +156,7 @@ impl Listener for Reading<'_> {
         add(&mut self.read, 1);
         self.hand.count(self.id, |tallies| add(&mut tallies.messages, 1));
         let (hand, heard, _) = self.parts();
-        hand.malformed(heard, error, Box::default());
+        hand.malformed(&heard, error, Box::default());
     }
 
     fn skipped(&mut self, octets: usize) {
@@ -164,7 +164,7 @@ impl Listener for Reading<'_> {
         self.hand.count(self.id, |tallies| add(&mut tallies.skipped, u64::try_from(octets).unwrap_or(0)));
         if self.in_step {
             let (hand, heard, _) = self.parts();
-            hand.malformed(heard, unframed(octets), Box::default());
+            hand.malformed(&heard, unframed(octets), Box::default());
         }
     }
 }
@@ -176,7 +176,7 @@ impl Hand {
         &mut self,
         flow: &mut FlowState,
         speech: &mut Speech,
-        at: At,
+        at: &At,
         direction: Direction,
         octets: &[u8],
     ) -> usize {
@@ -234,7 +234,7 @@ impl Hand {
     }
 
     #[inline]
-    fn message(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
+    fn message(&mut self, heard: &Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         self.count(heard.id, |tallies| {
             add(&mut tallies.messages, 1);
             if heard.at.late {
@@ -274,7 +274,7 @@ impl Hand {
     #[inline]
     fn points(
         &mut self,
-        heard: Heard<'_>,
+        heard: &Heard<'_>,
         talk: &mut Talk,
         message: &impl Describe,
         asked: Option<Operation>,
@@ -319,7 +319,7 @@ impl Hand {
     #[cold]
     fn reported(
         &mut self,
-        heard: Heard<'_>,
+        heard: &Heard<'_>,
         talk: &mut Talk,
         message: &impl Describe,
         point: &Point,
@@ -344,7 +344,7 @@ impl Hand {
 
     /// Whether the judge was told of a kind of harmless operation, which is counted then; else it is noted that it is told now.
     #[inline]
-    fn is_settled(&mut self, at: At, talk: &mut Talk, kind: &Operation, minute: u64, verdict: Verdict) -> bool {
+    fn is_settled(&mut self, at: &At, talk: &mut Talk, kind: &Operation, minute: u64, verdict: Verdict) -> bool {
         let settled = talk.told.is_settled(kind, minute);
         if settled {
             add(&mut self.settled, 1);
@@ -356,7 +356,7 @@ impl Hand {
     }
 
     /// Tells of a clock that is far from the capture's, once a minute and flow.
-    fn clock(&mut self, heard: Heard<'_>, talk: &mut Talk, unit: u16, clock_ms: u64, sets: bool) {
+    fn clock(&mut self, heard: &Heard<'_>, talk: &mut Talk, unit: u16, clock_ms: u64, sets: bool) {
         let now_ms = heard.at.time.0.checked_div(1_000_000).unwrap_or(0);
         let minute = self.minute(heard.at.now);
         if clock_ms.abs_diff(now_ms) <= CLOCK_NEAR || (talk.clock_minute == minute && !sets) {
@@ -373,7 +373,7 @@ impl Hand {
     }
 
     /// Follows a command from its select to its end.
-    fn command(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe, control: &Control) {
+    fn command(&mut self, heard: &Heard<'_>, talk: &mut Talk, message: &impl Describe, control: &Control) {
         let is_asked = matches!(control.step, Step::Select | Step::Operate | Step::Execute);
         let mut operation = None;
         if is_asked {
@@ -423,7 +423,7 @@ impl Hand {
     }
 
     /// Tells of commands that were not answered in time.
-    pub(super) fn commands_overdue(&mut self, at: At, flow: &Arc<Flow>, found: Vec<(CommandFault, Command)>) {
+    pub(super) fn commands_overdue(&mut self, at: &At, flow: &Arc<Flow>, found: Vec<(CommandFault, Command)>) {
         for (fault, command) in found {
             let fact = CommandFact {
                 fault,
@@ -438,7 +438,7 @@ impl Hand {
     }
 
     #[inline]
-    fn request(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) {
+    fn request(&mut self, heard: &Heard<'_>, talk: &mut Talk, message: &impl Describe) {
         let mut asked = None;
         let mut is_told = false;
         message.operations(&mut |operation| {
@@ -459,7 +459,7 @@ impl Hand {
 
     /// Reads a response. Answers what was asked, where that was seen.
     #[inline]
-    fn response(&mut self, heard: Heard<'_>, talk: &mut Talk, message: &impl Describe) -> Option<Operation> {
+    fn response(&mut self, heard: &Heard<'_>, talk: &mut Talk, message: &impl Describe) -> Option<Operation> {
         let refused = message.refusal().is_some();
         let Some(request) = message.pairing().and_then(|key| talk.open.take(key)) else {
             let stage = if refused { Stage::Refused } else { Stage::Unasked };
@@ -511,7 +511,7 @@ impl Hand {
     #[inline]
     fn operation(
         &mut self,
-        heard: Heard<'_>,
+        heard: &Heard<'_>,
         talk: &mut Talk,
         message: &impl Describe,
         operation: Operation,
@@ -559,7 +559,7 @@ impl Hand {
 
     fn tell(
         &mut self,
-        heard: Heard<'_>,
+        heard: &Heard<'_>,
         message: &impl Describe,
         operation: Operation,
         verdict: Verdict,
@@ -583,7 +583,7 @@ impl Hand {
         self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Operation(Box::new(fact)));
     }
 
-    fn malformed(&mut self, heard: Heard<'_>, error: ParseError, fields: Fields) {
+    fn malformed(&mut self, heard: &Heard<'_>, error: ParseError, fields: Fields) {
         self.count(heard.id, |tallies| add(&mut tallies.malformed, 1));
         self.anomaly("malformed_pdu");
         if self.is_watched(heard.at) {
@@ -622,7 +622,8 @@ fn is_cited(verdict: Verdict, verb: Verb) -> bool {
 
 /// Values of a message, owned: the first of them.
 fn points(message: &impl Describe) -> Box<[Point]> {
-    let mut points = Vec::new();
+    // Most that command anything command one point.
+    let mut points = Vec::with_capacity(1);
     message.points(None, &mut |point| {
         if points.len() < POINTS_MAX {
             points.push(point);

@@ -20,7 +20,7 @@ impl Hand {
     pub(super) fn tcp(
         &mut self,
         flow: &mut FlowState,
-        at: At,
+        at: &At,
         from_low: bool,
         sequence: u32,
         acknowledgment: u32,
@@ -98,7 +98,7 @@ impl Hand {
     }
 
     /// Gives up what is missing in either direction, where it must be.
-    fn overdue(&mut self, flow: &mut FlowState, at: At) {
+    fn overdue(&mut self, flow: &mut FlowState, at: &At) {
         for low in [true, false] {
             let Some(side) = flow.sides.get(usize::from(!low)) else { continue };
             let passes = side.passes(&self.limits);
@@ -113,7 +113,7 @@ impl Hand {
     }
 
     /// Goes on after what is missing; `all` of it where the flow ends.
-    pub(super) fn skip_gaps(&mut self, flow: &mut FlowState, at: At, low: bool, all: bool) {
+    pub(super) fn skip_gaps(&mut self, flow: &mut FlowState, at: &At, low: bool, all: bool) {
         let end = usize::from(!low);
         loop {
             let direction = direction(flow, low);
@@ -142,7 +142,7 @@ impl Hand {
     }
 
     /// Reads held segments that are in order now.
-    pub(super) fn release(&mut self, flow: &mut FlowState, at: At, low: bool) {
+    pub(super) fn release(&mut self, flow: &mut FlowState, at: &At, low: bool) {
         let end = usize::from(!low);
         loop {
             let Some(side) = flow.sides.get_mut(end) else { return };
@@ -158,7 +158,7 @@ impl Hand {
     pub(super) fn segment(
         &mut self,
         flow: &mut FlowState,
-        at: At,
+        at: &At,
         from_low: bool,
         sequence: u32,
         payload: &[u8],
@@ -219,7 +219,13 @@ impl Hand {
         let start = side.next.unwrap_or(sequence);
         let late = side.acknowledged.is_some_and(|ack| ahead(ack, start) > 0);
         side.advance(past);
-        let at = At { late: at.late || (late && !released), ..at };
+        let marked;
+        let at = if late && !released {
+            marked = At { late: true, ..*at };
+            &marked
+        } else {
+            at
+        };
         self.remember(flow, end, fresh);
         self.in_order(flow, at, from_low, fresh);
         if flow.sides.get(end).is_some_and(|side| !side.held.is_empty()) {
@@ -227,13 +233,13 @@ impl Hand {
         }
     }
 
-    pub(super) fn stream_note(&mut self, at: At, state: &'static str) {
+    pub(super) fn stream_note(&mut self, at: &At, state: &'static str) {
         if self.is_watched(at) {
             self.notes.push(Note::Stream(state));
         }
     }
 
-    pub(super) fn conflict(&mut self, flow: &FlowState, at: At, from_low: bool) {
+    pub(super) fn conflict(&mut self, flow: &FlowState, at: &At, from_low: bool) {
         self.anomaly("stream_conflict");
         let direction = direction(flow, from_low);
         self.emit(at, Some(Arc::clone(&flow.facts)), EventKind::StreamConflict { direction });
@@ -269,7 +275,7 @@ impl Hand {
         }
     }
 
-    pub(super) fn hold(&mut self, flow: &mut FlowState, at: At, from_low: bool, sequence: u32, payload: &[u8]) {
+    pub(super) fn hold(&mut self, flow: &mut FlowState, at: &At, from_low: bool, sequence: u32, payload: &[u8]) {
         if flow.speech.is_none() && flow.probes >= self.limits.probe_segments_max {
             // Nobody reads this flow: its order does not matter.
             add(&mut flow.undecoded, length(payload));

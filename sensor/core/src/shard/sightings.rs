@@ -19,7 +19,7 @@ const MACS_MAX: usize = 4_096;
 impl Hand {
     /// Notes who sends: the first frame of each end, and a MAC address that changes, are told.
     #[inline]
-    pub(super) fn speaker(&mut self, flow: &mut FlowState, at: At, packet: &Packet, from_low: bool) {
+    pub(super) fn speaker(&mut self, flow: &mut FlowState, at: &At, packet: &Packet, from_low: bool) {
         let end = usize::from(!from_low);
         let way = usize::from(direction(flow, from_low) == Direction::ToClient);
         let first = flow.summary.frames.get(way) == Some(&1);
@@ -43,7 +43,7 @@ impl Hand {
 
     pub(super) fn sight(
         &mut self,
-        at: At,
+        at: &At,
         scope: Scope,
         source: &'static str,
         mac: Option<MacAddr>,
@@ -54,7 +54,7 @@ impl Hand {
         self.emit(at, None, EventKind::Sighting(Box::new(sighting)));
     }
 
-    pub(super) fn arp(&mut self, at: At, packet: &Packet, arp: &Arp) {
+    pub(super) fn arp(&mut self, at: &At, packet: &Packet, arp: &Arp) {
         let announces = arp.operation == 2 || arp.sender == arp.target;
         let sighting = Sighting {
             scope: packet.scope,
@@ -69,14 +69,14 @@ impl Hand {
     }
 
     /// A device that speaks something other than IP: told once a minute.
-    pub(super) fn link_speaker(&mut self, at: At, packet: &Packet) {
+    pub(super) fn link_speaker(&mut self, at: &At, packet: &Packet) {
         if let Some(mac) = self.speaks_again(at, packet) {
             self.sight(at, packet.scope, "link", Some(mac), None, None);
         }
     }
 
     /// A device of whose packet only the addresses are left: told once a minute.
-    pub(super) fn cut_speaker(&mut self, at: At, packet: &Packet, address: IpAddr) {
+    pub(super) fn cut_speaker(&mut self, at: &At, packet: &Packet, address: IpAddr) {
         self.anomaly("transport_header");
         if let Some(mac) = self.speaks_again(at, packet) {
             self.sight(at, packet.scope, "ip", Some(mac), Some(address), None);
@@ -84,7 +84,7 @@ impl Hand {
     }
 
     /// The sender's MAC address, where it was not told within the minute.
-    fn speaks_again(&mut self, at: At, packet: &Packet) -> Option<MacAddr> {
+    fn speaks_again(&mut self, at: &At, packet: &Packet) -> Option<MacAddr> {
         let mac = packet.source_mac?;
         let minute = self.minute(at.now);
         let key = (packet.scope, mac);
@@ -98,7 +98,7 @@ impl Hand {
         Some(mac)
     }
 
-    pub(super) fn discover(&mut self, at: At, packet: &Packet, octets: &[u8]) {
+    pub(super) fn discover(&mut self, at: &At, packet: &Packet, octets: &[u8]) {
         let address = match packet.network {
             Network::Ip(ip, _) => Some(ip.source),
             _ => None,
