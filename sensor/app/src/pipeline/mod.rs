@@ -31,7 +31,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { threads: 1, batch_frames: 512 }
+        Self { threads: 1, batch_frames: 4_096 }
     }
 }
 

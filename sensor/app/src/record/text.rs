@@ -16,7 +16,7 @@ use yagura_rules::rule::{Finding, Param, Text};
 const NAME_CHARACTERS_MAX: usize = 64;
 
 /// A language that a sentence can be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tongue {
     /// English.
     English,

@@ -165,9 +165,21 @@ fn escape<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<(
 }
 
 /// Whether a hostile character may begin with an octet, or be it.
+#[inline]
 fn may_be_hostile(octet: u8) -> bool {
-    octet < 0x20 || matches!(octet, 0x7F | 0xC2 | 0xD8 | 0xE2 | 0xEF | 0xF3)
+    MAY_BE_HOSTILE.get(usize::from(octet)) == Some(&true)
 }
+
+/// The answers of [`may_be_hostile`]: looked up, since every octet of every record is asked about.
+const MAY_BE_HOSTILE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = octet < 0x20 || matches!(octet, 0x7F | 0xC2 | 0xD8 | 0xE2 | 0xEF | 0xF3);
+        octet += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
