@@ -43,7 +43,7 @@ pub enum TimeTag {
 }
 
 /// One row of the table of type identifications.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Type {
     /// The type identification, 1 to 127.
     pub code: u8,
@@ -61,6 +61,8 @@ pub struct Type {
     pub size: ElementSize,
     /// The causes of transmission that the standard allows with it; bit n is cause n.
     pub causes: u64,
+    /// See [`TypeId::is_point`].
+    pub is_point: bool,
 }
 
 /// Causes of transmission as a set; bit n is cause n.
@@ -125,7 +127,8 @@ const fn row(
     elements: &'static [InformationElement],
     causes: u64,
 ) -> Type {
-    Type { code, name, verb, space, direction, elements, size: size(elements), causes }
+    let is_point = matches!(code, 1..=21 | 30..=41 | 45..=51 | 58..=64 | 110..=112);
+    Type { code, name, verb, space, direction, elements, size: size(elements), causes, is_point }
 }
 
 const fn monitor(
@@ -303,22 +306,30 @@ pub const TYPES: &[Type] = &[
     ),
 ];
 
-/// Where the row of a type identification stands in [`TYPES`].
-const fn position(code: u8) -> Option<u8> {
-    // On the path of every information object, hence no search.
-    Some(match code {
-        1..=21 => code.wrapping_sub(1),
-        30..=41 => code.wrapping_sub(9),
-        45..=51 => code.wrapping_sub(12),
-        58..=64 => code.wrapping_sub(18),
-        70 => 47,
-        81..=87 => code.wrapping_sub(33),
-        90..=95 => code.wrapping_sub(35),
-        100..=107 => code.wrapping_sub(39),
-        110..=113 => code.wrapping_sub(41),
-        120..=127 => code.wrapping_sub(47),
-        _ => return None,
-    })
+/// The row of each code: on the path of every APDU, hence no search.
+static ROWS: [Option<&'static Type>; 256] = rows();
+
+const fn rows() -> [Option<&'static Type>; 256] {
+    let mut all = [None; 256];
+    let mut code = 0_u8;
+    let mut left: &mut [Option<&'static Type>] = &mut all;
+    while let [row, rest @ ..] = left {
+        *row = find(code);
+        code = code.wrapping_add(1);
+        left = rest;
+    }
+    all
+}
+
+const fn find(code: u8) -> Option<&'static Type> {
+    let mut left = TYPES;
+    while let [row, rest @ ..] = left {
+        if row.code == code {
+            return Some(row);
+        }
+        left = rest;
+    }
+    None
 }
 
 /// A type identification (IEC 60870-5-101 7.2.1). Open: the standard reserves some, and leaves 128 to 255 to private
@@ -344,7 +355,7 @@ impl TypeId {
     #[inline]
     #[must_use]
     pub fn row(self) -> Option<&'static Type> {
-        TYPES.get(usize::from(position(self.0)?))
+        *ROWS.get(usize::from(self.0))?
     }
 
     /// The standard's name, `C_SC_NA_1`; `private` for 128 to 255; `None` for those that the standard reserves.
@@ -363,16 +374,23 @@ impl TypeId {
     /// Whether the standard reserves it, or does not use it (0).
     #[inline]
     #[must_use]
-    pub const fn is_reserved(self) -> bool {
-        !self.is_private() && position(self.0).is_none()
+    pub fn is_reserved(self) -> bool {
+        !self.is_private() && self.row().is_none()
     }
 
     /// Whether IEC 60870-5-104 has it: not with CP24Time2a, nor C_TS_NA_1 and C_CD_NA_1, which are of IEC 60870-5-101
     /// only (edition 2 of IEC 60870-5-104, 6 and 8), nor reserved ones. Private ones and those of IEC TS 60870-5-7
     /// count in.
     #[must_use]
-    pub const fn in_104(self) -> bool {
-        !self.is_reserved() && !matches!(self.0, 2 | 4 | 6 | 8 | 10 | 12 | 14 | 16..=19 | 104 | 106)
+    pub fn in_104(self) -> bool {
+        !self.is_reserved() && !self.is_only_in_101()
+    }
+
+    /// Whether only IEC 60870-5-101 has it: see [`Self::in_104`].
+    #[inline]
+    #[must_use]
+    pub const fn is_only_in_101(self) -> bool {
+        matches!(self.0, 2 | 4 | 6 | 8 | 10 | 12 | 14 | 16..=19 | 104 | 106)
     }
 
     /// What it does where no qualifier is at hand: see [`Self::verb_with`].
@@ -428,8 +446,8 @@ impl TypeId {
     /// Whether its information objects hold a value of a point: process information, commands with a value, parameters.
     #[inline]
     #[must_use]
-    pub const fn is_point(self) -> bool {
-        matches!(self.0, 1..=21 | 30..=41 | 45..=51 | 58..=64 | 110..=112)
+    pub fn is_point(self) -> bool {
+        self.row().is_some_and(|row| row.is_point)
     }
 
     /// Whether its address stands for nothing and is 0: system information but C_RD_NA_1 (IEC 60870-5-101 7.3.3 and

@@ -1,11 +1,8 @@
 //! Information elements: values, quality, qualifiers and times of one information object.
 
-use std::slice;
-
-use super::codes::{self, TypeId};
+use super::codes::{self, ElementSize, TypeId};
 use crate::error::Clause;
 use crate::message::{PointValue, Quality, Value};
-use crate::reader::Reader;
 
 /// An information element (IEC 60870-5-101 7.2.6). A name beside it is that of its field in records, where the same
 /// element stands for different things.
@@ -169,10 +166,32 @@ fn common_quality(raw: u64) -> Quality {
     .fold(Quality(0), |quality, (_, said)| quality.and(said))
 }
 
+/// Quality of a descriptor of protection equipment.
+#[inline]
+fn protection_quality(raw: u64) -> Quality {
+    common_quality(raw).and(quality_if(raw & ELAPSED_TIME_INVALID != 0, Quality::INVALID))
+}
+
 #[inline]
 fn quality_if(set: bool, quality: Quality) -> Quality {
     if set { quality } else { Quality(0) }
 }
+
+/// Days of each month of a common year, and days of the year before it.
+const MONTHS: [(u64, u64); 12] = [
+    (31, 0),
+    (28, 31),
+    (31, 59),
+    (30, 90),
+    (31, 120),
+    (30, 151),
+    (31, 181),
+    (31, 212),
+    (30, 243),
+    (31, 273),
+    (30, 304),
+    (31, 334),
+];
 
 /// The parts of a CP56Time2a.
 struct Clock {
@@ -199,25 +218,16 @@ impl Clock {
         }
     }
 
-    /// Days of the month, and days of a common year before it; `None` where there is no such month.
+    /// Days of the month, and days of its year before it; `None` where there is no such month.
     #[inline]
     fn month(&self) -> Option<(u64, u64)> {
+        let (days, before) = *MONTHS.get(usize::try_from(self.month.checked_sub(1)?).ok()?)?;
         // Every fourth year of 2000 to 2099 is a leap year.
-        let february = if self.year & 3 == 0 { 29 } else { 28 };
+        let leap_day = u64::from(self.year & 3 == 0);
         Some(match self.month {
-            1 => (31, 0),
-            2 => (february, 31),
-            3 => (31, 59),
-            4 => (30, 90),
-            5 => (31, 120),
-            6 => (30, 151),
-            7 => (31, 181),
-            8 => (31, 212),
-            9 => (30, 243),
-            10 => (31, 273),
-            11 => (30, 304),
-            12 => (31, 334),
-            _ => return None,
+            1 => (days, before),
+            2 => (days.saturating_add(leap_day), before),
+            _ => (days, before.saturating_add(leap_day)),
         })
     }
 
@@ -252,18 +262,40 @@ impl Clock {
             return None;
         }
         let (_, before) = self.month()?;
-        let leap_day = u64::from(self.year & 3 == 0 && self.month > 2);
         // 10957 days from 1970 to 2000; one leap day each fourth year, the first in 2000 itself.
         let days = 10_957_u64
             .saturating_add(self.year.saturating_mul(365))
             .saturating_add(self.year.saturating_add(3) >> 2)
             .saturating_add(before)
-            .saturating_add(leap_day)
             .saturating_add(self.day)
             .saturating_sub(1);
         let minutes = days.saturating_mul(24).saturating_add(self.hour).saturating_mul(60).saturating_add(self.minute);
         Some(minutes.saturating_mul(MINUTE_MS).saturating_add(self.millisecond))
     }
+}
+
+/// What a CP24Time2a holds that is no time; nothing is asked of one that calls itself invalid.
+#[inline]
+fn short_time_fault(raw: u64) -> Option<(&'static str, u64)> {
+    let (millisecond, minute, invalid) = (raw & 0xFFFF, raw >> 16 & 0x3F, raw >> 23 & 1 == 1);
+    if invalid {
+        None
+    } else if millisecond >= MINUTE_MS {
+        Some(("millisecond", millisecond))
+    } else if minute > 59 {
+        Some(("minute", minute))
+    } else {
+        None
+    }
+}
+
+/// What the information elements before one say that bears on whether it is right.
+#[derive(Default)]
+struct Before {
+    /// A floating point number that is none: wrong, unless the quality after it says so too.
+    not_finite: Option<(&'static str, u64)>,
+    elapsed_time_invalid: bool,
+    segment_length: Option<u64>,
 }
 
 impl InformationElement {
@@ -312,70 +344,106 @@ impl InformationElement {
         })
     }
 
+    /// What it says as the first of an information object: the value, and what stands in the same octets.
     #[inline]
-    fn value(self, raw: u64) -> PointValue {
+    fn first(self, raw: u64) -> Element {
+        let mut element = Element {
+            value: PointValue::Unsigned(raw),
+            quality: Quality(0),
+            time: None,
+            select: None,
+            qualifier: None,
+        };
         match self {
-            Self::SinglePoint | Self::SingleCommand => PointValue::Bit(raw & 1 == 1),
-            Self::DoublePoint | Self::ProtectionEvent | Self::DoubleCommand | Self::RegulatingStepCommand => {
-                PointValue::Unsigned(raw & 3)
+            Self::SinglePoint => {
+                element.value = PointValue::Bit(raw & 1 == 1);
+                element.quality = common_quality(raw);
             }
-            Self::StepPosition => PointValue::Signed(step_position(raw).into()),
-            Self::Normalized => PointValue::Real(f64::from(signed_16(raw)) / 32_768.0),
-            Self::Scaled => PointValue::Signed(signed_16(raw).into()),
-            Self::ShortFloat => PointValue::Real(f32::from_le_bytes(four(raw)).into()),
-            Self::CounterReading => PointValue::Signed(i32::from_le_bytes(four(raw)).into()),
-            Self::StatusAndChange => PointValue::Unsigned(raw & 0xFFFF),
-            Self::Time(_) => PointValue::Unsigned(Clock::new(raw).since_1970().unwrap_or(0)),
-            _ => PointValue::Unsigned(raw),
-        }
-    }
-
-    /// Adds all that is not a value.
-    #[inline]
-    fn read(self, raw: u64, element: &mut Element) {
-        match self {
-            Self::SinglePoint | Self::DoublePoint => element.quality = common_quality(raw),
-            Self::Quality => {
-                element.quality = common_quality(raw).and(quality_if(raw & OVERFLOW != 0, Quality::OVERFLOW));
+            Self::DoublePoint => {
+                element.value = PointValue::Unsigned(raw & 3);
+                element.quality = common_quality(raw);
             }
-            Self::ProtectionEvent | Self::ProtectionQuality => {
-                let elapsed = quality_if(raw & ELAPSED_TIME_INVALID != 0, Quality::INVALID);
-                element.quality = common_quality(raw).and(elapsed);
-            }
+            Self::StepPosition => element.value = PointValue::Signed(step_position(raw).into()),
+            Self::Normalized => element.value = PointValue::Real(f64::from(signed_16(raw)) / 32_768.0),
+            Self::Scaled => element.value = PointValue::Signed(signed_16(raw).into()),
+            Self::ShortFloat => element.value = PointValue::Real(f32::from_le_bytes(four(raw)).into()),
             // A carry is how a counter goes on past its end; an adjustment is not.
             Self::CounterReading => {
+                element.value = PointValue::Signed(i32::from_le_bytes(four(raw)).into());
                 element.quality = quality_if(raw >> 39 & 1 == 1, Quality::INVALID)
                     .and(quality_if(raw >> 38 & 1 == 1, Quality::REFERENCE));
             }
+            Self::ProtectionEvent => {
+                element.value = PointValue::Unsigned(raw & 3);
+                element.quality = protection_quality(raw);
+            }
+            Self::StatusAndChange => element.value = PointValue::Unsigned(raw & 0xFFFF),
             Self::SingleCommand | Self::DoubleCommand | Self::RegulatingStepCommand => {
+                element.value = match self {
+                    Self::SingleCommand => PointValue::Bit(raw & 1 == 1),
+                    _ => PointValue::Unsigned(raw & 3),
+                };
                 element.select = Some(raw & 0x80 != 0);
                 element.qualifier = Some(octet(raw >> 2 & 0x1F));
             }
+            Self::Interrogation
+            | Self::CounterInterrogation
+            | Self::ParameterActivation
+            | Self::ResetProcess
+            | Self::CauseOfInitialization => element.qualifier = Some(octet(raw)),
+            Self::Time(_) => {
+                element.time = Clock::new(raw).since_1970();
+                element.value = PointValue::Unsigned(element.time.unwrap_or(0));
+            }
+            _ => {}
+        }
+        element
+    }
+
+    /// What it says of the value that stands before it.
+    #[inline]
+    fn beside(self, raw: u64, element: &mut Element) {
+        match self {
+            Self::Quality => {
+                element.quality = common_quality(raw).and(quality_if(raw & OVERFLOW != 0, Quality::OVERFLOW));
+            }
+            Self::ProtectionQuality => element.quality = protection_quality(raw),
             Self::SetPointQualifier => {
                 element.select = Some(raw & 0x80 != 0);
                 element.qualifier = Some(octet(raw & 0x7F));
             }
-            Self::Interrogation
-            | Self::CounterInterrogation
-            | Self::MeasuredValueParameter
-            | Self::ParameterActivation
-            | Self::ResetProcess
-            | Self::CauseOfInitialization => element.qualifier = Some(octet(raw)),
+            Self::MeasuredValueParameter => element.qualifier = Some(octet(raw)),
             Self::Time(_) => element.time = Clock::new(raw).since_1970(),
             _ => {}
         }
     }
 
-    /// What the standard does not allow in it, whatever stands beside it.
+    /// What the standard does not allow in it after what stood before it.
     #[inline]
-    fn fault(self, raw: u64) -> Option<(&'static str, u64)> {
+    fn fault(self, raw: u64, octets: &[u8], before: &mut Before) -> Option<(&'static str, u64)> {
         let forbidden = |field, got, is_forbidden: bool| is_forbidden.then_some((field, got));
         match self {
+            Self::ShortFloat => {
+                let is_finite = f32::from_le_bytes(four(raw)).is_finite();
+                before.not_finite = forbidden("short_floating_point_number", raw, !is_finite);
+                None
+            }
             Self::SinglePoint => forbidden("quality_descriptor", raw, raw & 0x0E != 0),
             Self::DoublePoint => forbidden("quality_descriptor", raw, raw & 0x0C != 0),
-            Self::Quality => forbidden("quality_descriptor", raw, raw & 0x0E != 0),
-            Self::ProtectionQuality => forbidden("quality_descriptor", raw, raw & 0x07 != 0),
-            Self::ProtectionEvent => forbidden("quality_descriptor", raw, raw & 0x04 != 0),
+            Self::Quality => {
+                if raw & (INVALID | OVERFLOW) != 0 {
+                    before.not_finite = None;
+                }
+                forbidden("quality_descriptor", raw, raw & 0x0E != 0)
+            }
+            Self::ProtectionQuality => {
+                before.elapsed_time_invalid = raw & ELAPSED_TIME_INVALID != 0;
+                forbidden("quality_descriptor", raw, raw & 0x07 != 0)
+            }
+            Self::ProtectionEvent => {
+                before.elapsed_time_invalid = raw & ELAPSED_TIME_INVALID != 0;
+                forbidden("quality_descriptor", raw, raw & 0x04 != 0)
+            }
             Self::StartEvents => forbidden("start_events", raw, raw & 0xC0 != 0),
             Self::OutputCircuits => forbidden("output_circuits", raw, raw & 0xF0 != 0),
             Self::TestPattern => forbidden("fixed_test_bit_pattern", raw, raw != TEST_PATTERN),
@@ -392,10 +460,8 @@ impl InformationElement {
                 let reserved = raw & 0x80_F000_6000_0000;
                 forbidden("time_reserved_bits", reserved, reserved != 0 && raw >> 23 & 1 == 0)
             }),
-            Self::ShortTime if raw >> 23 & 1 == 1 => None,
-            Self::ShortTime => forbidden("millisecond", raw & 0xFFFF, raw & 0xFFFF >= MINUTE_MS)
-                .or_else(|| forbidden("minute", raw >> 16 & 0x3F, raw >> 16 & 0x3F > 59)),
-            Self::Duration(field) => forbidden(field, raw, raw >= MINUTE_MS),
+            Self::ShortTime => short_time_fault(raw),
+            Self::Duration(field) => forbidden(field, raw, raw >= MINUTE_MS && !before.elapsed_time_invalid),
             Self::CauseOfInitialization => {
                 forbidden("cause_of_initialization", raw & 0x7F, matches!(raw & 0x7F, 3..=31))
             }
@@ -425,6 +491,14 @@ impl InformationElement {
             Self::SetPointQualifier => {
                 forbidden("qualifier_of_set_point_command", raw & 0x7F, matches!(raw & 0x7F, 1..=63))
             }
+            Self::SegmentLength => {
+                before.segment_length = Some(raw);
+                None
+            }
+            Self::Octets(_) => before
+                .segment_length
+                .filter(|length| usize::try_from(*length) != Ok(octets.len()))
+                .map(|length| ("length_of_segment", length)),
             _ => None,
         }
     }
@@ -642,38 +716,68 @@ fn choice(state: u64, one: &'static str, two: &'static str) -> Value<'static> {
     }
 }
 
-/// The information elements of one object: each with its octets as a number, least significant first, and as they
-/// stand.
-struct Parts<'a> {
-    elements: slice::Iter<'static, InformationElement>,
-    reader: Reader<'a>,
+/// The next so many octets.
+#[inline]
+fn next<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (octets, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*octets)
 }
 
-impl<'a> Parts<'a> {
-    /// `None` where the type has no table, or other octets than these.
-    #[inline]
-    fn new(type_id: TypeId, octets: &'a [u8]) -> Option<Self> {
-        let row = type_id.row()?;
-        let fits = match row.size {
-            codes::ElementSize::Fixed(size) => octets.len() == size,
-            // A shorter one ends the iteration early.
-            codes::ElementSize::Variable => true,
-        };
-        fits.then(|| Self { elements: row.elements.iter(), reader: Reader::new(octets) })
-    }
+/// The next octets as a number, least significant first; 0 where it takes all that are left.
+#[inline]
+fn number(element: InformationElement, rest: &mut &[u8]) -> Option<u64> {
+    Some(match element.octets() {
+        Some(1) => u8::from_le_bytes(next(rest)?).into(),
+        Some(2) => u16::from_le_bytes(next(rest)?).into(),
+        Some(3) => {
+            let [a, b, c] = next(rest)?;
+            u32::from_le_bytes([a, b, c, 0]).into()
+        }
+        Some(4) => u32::from_le_bytes(next(rest)?).into(),
+        Some(5) => {
+            let [a, b, c, d, e] = next(rest)?;
+            u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])
+        }
+        Some(7) => {
+            let [a, b, c, d, e, f, g] = next(rest)?;
+            u64::from_le_bytes([a, b, c, d, e, f, g, 0])
+        }
+        // There is none of another size.
+        Some(_) => return None,
+        None => {
+            *rest = &[];
+            0
+        }
+    })
 }
 
-impl<'a> Iterator for Parts<'a> {
-    type Item = (InformationElement, u64, &'a [u8]);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let element = *self.elements.next()?;
-        let Some(size) = element.octets() else { return Some((element, 0, self.reader.rest())) };
-        let octets = self.reader.take(size, "information_element").ok()?;
-        let raw = octets.iter().rev().fold(0_u64, |raw, octet| raw << 8 | u64::from(*octet));
-        Some((element, raw, octets))
+/// Looks at the information elements of one object until something is found: each with its octets as a number, least
+/// significant first, and as they stand. Looks at none where the octets are others than the type's.
+// Not an iterator: each caller has a copy of its own, into which all of it is inlined.
+#[inline]
+fn look<T>(
+    type_id: TypeId,
+    octets: &[u8],
+    mut at: impl FnMut(InformationElement, u64, &[u8]) -> Option<T>,
+) -> Option<T> {
+    let row = type_id.row()?;
+    // Of a variable size, a shorter one ends the loop early.
+    if let ElementSize::Fixed(size) = row.size
+        && octets.len() != size
+    {
+        return None;
     }
+    let mut rest = octets;
+    for element in row.elements {
+        let from = rest;
+        let raw = number(*element, &mut rest)?;
+        let octets = from.get(..from.len().saturating_sub(rest.len())).unwrap_or(from);
+        if let Some(found) = at(*element, raw, octets) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// One information object's octets without its address, as a value with all that belongs to it.
@@ -686,14 +790,15 @@ pub fn read(type_id: TypeId, element: &[u8]) -> Option<Element> {
     if type_id.0 >= 120 || matches!(type_id.0, 81..=95) {
         return None;
     }
-    let mut parts = Parts::new(type_id, element)?;
-    let (first, raw, _) = parts.next()?;
-    let mut read = Element { value: first.value(raw), quality: Quality(0), time: None, select: None, qualifier: None };
-    first.read(raw, &mut read);
-    for (part, raw, _) in parts {
-        part.read(raw, &mut read);
-    }
-    Some(read)
+    let mut read = None;
+    look(type_id, element, |part, raw, _| {
+        match &mut read {
+            None => read = Some(part.first(raw)),
+            Some(read) => part.beside(raw, read),
+        }
+        None::<()>
+    });
+    read
 }
 
 /// Names and values of one information object's octets, in the standard's order.
@@ -701,9 +806,10 @@ pub fn read(type_id: TypeId, element: &[u8]) -> Option<Element> {
 /// Bits of quality and the like are told where they are set. Nothing is told where the octets are not as many as the
 /// type identification wants, and for private and reserved ones.
 pub fn fields(type_id: TypeId, element: &[u8], visit: &mut dyn FnMut(&'static str, Value<'_>)) {
-    for (part, raw, octets) in Parts::new(type_id, element).into_iter().flatten() {
+    look(type_id, element, |part, raw, octets| {
         part.fields(raw, octets, visit);
-    }
+        None::<()>
+    });
 }
 
 /// The first thing in one information object's octets that the standard does not allow, by its field and what it held:
@@ -711,45 +817,20 @@ pub fn fields(type_id: TypeId, element: &[u8], visit: &mut dyn FnMut(&'static st
 ///
 /// What the device itself calls invalid is not judged: a time with IV, an elapsed time with EI, a floating point number
 /// with IV or OV. Nor is the number of octets: the ASDU's length tells that.
+#[inline]
 #[must_use]
 pub fn fault(type_id: TypeId, element: &[u8]) -> Option<(&'static str, u64)> {
-    let mut not_finite = None;
-    let mut elapsed_time_invalid = false;
-    let mut segment_length = None;
-    for (part, raw, octets) in Parts::new(type_id, element)? {
-        match part {
-            InformationElement::ShortFloat if !f32::from_le_bytes(four(raw)).is_finite() => {
-                not_finite = Some(("short_floating_point_number", raw));
-            }
-            InformationElement::Quality if raw & (INVALID | OVERFLOW) != 0 => not_finite = None,
-            InformationElement::ProtectionEvent | InformationElement::ProtectionQuality => {
-                elapsed_time_invalid = raw & ELAPSED_TIME_INVALID != 0;
-            }
-            InformationElement::Duration(_) if elapsed_time_invalid => continue,
-            InformationElement::SegmentLength => segment_length = Some(raw),
-            InformationElement::Octets(_) => {
-                if let Some(length) = segment_length
-                    && usize::try_from(length) != Ok(octets.len())
-                {
-                    return Some(("length_of_segment", length));
-                }
-            }
-            _ => {}
-        }
-        if let Some(fault) = part.fault(raw) {
-            return Some(fault);
-        }
-    }
-    not_finite
+    let mut before = Before::default();
+    look(type_id, element, |part, raw, octets| part.fault(raw, octets, &mut before)).or(before.not_finite)
 }
 
 /// The part of the first time in one information object's octets that is out of its range: `month`, `minute`, ...;
 /// `None` where there is no time, where it is one, and where it calls itself invalid.
 #[must_use]
 pub fn time_fault(type_id: TypeId, element: &[u8]) -> Option<&'static str> {
-    Parts::new(type_id, element)?.find_map(|(part, raw, _)| match part {
+    look(type_id, element, |part, raw, _| match part {
         InformationElement::Time(_) => Clock::new(raw).fault().map(|(field, _)| field),
-        InformationElement::ShortTime => part.fault(raw).map(|(field, _)| field),
+        InformationElement::ShortTime => short_time_fault(raw).map(|(field, _)| field),
         _ => None,
     })
 }

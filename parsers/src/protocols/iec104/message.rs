@@ -81,6 +81,7 @@ fn is_file_transfer(type_id: TypeId) -> bool {
 }
 
 /// Whether a type identification travels in control direction by its own meaning, and in monitor direction to confirm.
+#[inline]
 fn is_control(type_id: TypeId) -> bool {
     !is_file_transfer(type_id) && type_id.row().is_some_and(|row| row.direction == TypeDirection::Control)
 }
@@ -105,6 +106,7 @@ pub(super) fn is_wrong_cause(type_id: TypeId, cause: Cause) -> bool {
 }
 
 /// Who sends an ASDU of that type identification for that cause.
+#[inline]
 pub(super) fn sender(type_id: TypeId, cause: Cause) -> Sender {
     match type_id.row().map(|row| row.direction) {
         Some(TypeDirection::Monitor) => Sender::Server,
@@ -114,6 +116,27 @@ pub(super) fn sender(type_id: TypeId, cause: Cause) -> Sender {
             _ => Sender::Either,
         },
         Some(TypeDirection::Both) | None => Sender::Either,
+    }
+}
+
+/// What an ASDU is in the exchange.
+///
+/// Confirmations, terminations and mirrored ASDUs are responses. Data that an interrogation or a read asked for is
+/// unsolicited: many ASDUs follow one request, and none names it.
+#[inline]
+fn kind(direction: Direction, type_id: TypeId, cause: Cause) -> Kind {
+    let to_server = direction == Direction::ToServer;
+    match type_id.row().map(|row| row.direction) {
+        Some(TypeDirection::Monitor) => Kind::Unsolicited,
+        _ if is_control(type_id) => match cause.0 {
+            5 | 6 | 8 => Kind::Request,
+            _ if is_answer(cause) => Kind::Response,
+            // A malformed command is a command; clocks and parameters are told too.
+            _ if to_server => Kind::Request,
+            _ => Kind::Unsolicited,
+        },
+        _ if is_authentication(type_id) || !to_server => Kind::Unsolicited,
+        _ => Kind::Request,
     }
 }
 
@@ -131,14 +154,16 @@ pub struct Object<'a> {
 /// The information objects of an ASDU, in both structures; ends at the first that is not whole.
 #[derive(Debug, Clone)]
 pub struct Objects<'a> {
-    reader: Reader<'a>,
-    before: u32,
-    left: u8,
+    rest: &'a [u8],
+    /// Octets of each; in a sequence, without the address.
+    step: usize,
+    /// Octets of the address of each; 0 in a sequence.
     address_octets: u8,
-    element: ElementSize,
     /// The next address of a sequence.
-    next: Option<u32>,
-    is_sequence: bool,
+    next: u32,
+    left: u8,
+    /// Octets before the next element in the APDU.
+    offset: u32,
 }
 
 impl<'a> Iterator for Objects<'a> {
@@ -148,30 +173,30 @@ impl<'a> Iterator for Objects<'a> {
     fn next(&mut self) -> Option<Object<'a>> {
         // At most 127 turns, whatever the octets say: elements may have none.
         self.left = self.left.checked_sub(1)?;
-        let address = match self.next {
-            Some(next) => next,
-            None => address(&mut self.reader, self.address_octets)?,
+        let (object, rest) = self.rest.split_at_checked(self.step)?;
+        self.rest = rest;
+        let (address, element) = if self.address_octets == 0 {
+            let address = self.next;
+            self.next = address.saturating_add(1);
+            (address, object)
+        } else {
+            split_address(object, self.address_octets)?
         };
-        let offset = self.before.saturating_add(small(self.reader.offset()));
-        let element = match self.element {
-            ElementSize::Fixed(octets) => self.reader.take(octets, "information_element").ok()?,
-            ElementSize::Variable => self.reader.rest(),
-        };
-        if self.is_sequence {
-            self.next = Some(address.saturating_add(1));
-        }
+        let offset = self.offset;
+        self.offset = offset.saturating_add(small(self.step));
         Some(Object { address, element, offset })
     }
 }
 
-/// An information object address of 1 to 3 octets.
+/// An information object address of 1 to 3 octets, and what follows it.
 #[inline]
-fn address(reader: &mut Reader<'_>, octets: u8) -> Option<u32> {
-    match octets {
-        1 => reader.u8("information_object_address").ok().map(u32::from),
-        2 => reader.u16_le("information_object_address").ok().map(u32::from),
-        _ => reader.u24_le("information_object_address").ok(),
-    }
+fn split_address(octets: &[u8], address_octets: u8) -> Option<(u32, &[u8])> {
+    Some(match (address_octets, octets) {
+        (1, [a, rest @ ..]) => (u32::from(*a), rest),
+        (2, [a, b, rest @ ..]) => (u32::from_le_bytes([*a, *b, 0, 0]), rest),
+        (3, [a, b, c, rest @ ..]) => (u32::from_le_bytes([*a, *b, *c, 0]), rest),
+        _ => return None,
+    })
 }
 
 /// An application service data unit (IEC 60870-5-101 7).
@@ -228,12 +253,14 @@ impl<'a> Asdu<'a> {
     }
 
     /// Octets of the APDU before the information objects.
+    #[inline]
     fn before(&self) -> usize {
         APCI.saturating_add(sizes::identifier_octets(self.sizes))
     }
 
     /// How long its information objects are; `None` where it has none that anybody could read: private and reserved
     /// type identifications, and authentication.
+    #[inline]
     fn element(&self) -> Option<ElementSize> {
         self.type_id.element_octets().filter(|_| !is_authentication(self.type_id))
     }
@@ -242,17 +269,22 @@ impl<'a> Asdu<'a> {
     #[inline]
     #[must_use]
     pub fn objects(&self) -> Objects<'a> {
-        let element = self.element();
-        // A variable one fills the ASDU.
-        let most = if element == Some(ElementSize::Variable) { 1 } else { NUMBER_BITS };
-        Objects {
-            reader: Reader::new(self.octets),
-            before: small(self.before()),
-            left: if element.is_some() { self.number.min(most) } else { 0 },
-            address_octets: self.sizes.information_object_address,
-            element: element.unwrap_or(ElementSize::Fixed(0)),
-            next: None,
-            is_sequence: self.is_sequence,
+        let address_octets = self.sizes.information_object_address;
+        let before = small(self.before()).saturating_add(address_octets.into());
+        let none = Objects { rest: &[], step: 0, address_octets, next: 0, left: 0, offset: before };
+        let (number, element) = match self.element() {
+            Some(ElementSize::Fixed(element)) => (self.number, Some(element)),
+            // A variable one fills the ASDU.
+            Some(ElementSize::Variable) => (self.number.min(1), None),
+            None => return none,
+        };
+        if self.is_sequence {
+            let Some((next, rest)) = split_address(self.octets, address_octets) else { return none };
+            let step = element.unwrap_or(rest.len());
+            Objects { rest, step, address_octets: 0, next, left: number, ..none }
+        } else {
+            let step = element.map_or(self.octets.len(), |element| element.saturating_add(address_octets.into()));
+            Objects { rest: self.octets, step, left: number, ..none }
         }
     }
 
@@ -260,7 +292,7 @@ impl<'a> Asdu<'a> {
     #[inline]
     fn first_address(&self) -> Option<u32> {
         self.element()?;
-        address(&mut Reader::new(self.octets), self.sizes.information_object_address)
+        split_address(self.octets, self.sizes.information_object_address).map(|(address, _)| address)
     }
 
     /// Whether the common address is that of all stations (IEC 60870-5-101 7.2.4).
@@ -335,17 +367,24 @@ impl<'a> Asdu<'a> {
         }
         let is_addressless = self.type_id.has_no_address();
         // P_AC_NA_1 may be about all parameters, and directories of files have no address of their own.
-        let may_be_zero = is_addressless || self.type_id.0 == 113 || is_file_transfer(self.type_id);
-        let address_octets = u32::from(self.sizes.information_object_address);
-        self.objects().find_map(|object| {
-            if (object.address == 0 && !may_be_zero) || (object.address != 0 && is_addressless) {
+        let may_be_zero = self.type_id.0 == 113 || is_file_transfer(self.type_id);
+        for object in self.objects() {
+            let is_wrong_address = if object.address == 0 { !is_addressless && !may_be_zero } else { is_addressless };
+            if is_wrong_address {
+                let address_octets = u32::from(self.sizes.information_object_address);
                 let offset = object.offset.saturating_sub(address_octets);
-                let got = u64::from(object.address);
-                return Some(forbidden(got, "information_object_address", offset, OBJECT_ADDRESS_CLAUSE));
+                return Some(forbidden(
+                    object.address.into(),
+                    "information_object_address",
+                    offset,
+                    OBJECT_ADDRESS_CLAUSE,
+                ));
             }
-            elements::fault(self.type_id, object.element)
-                .map(|(field, got)| forbidden(got, field, object.offset, elements::clause(field)))
-        })
+            if let Some((field, got)) = elements::fault(self.type_id, object.element) {
+                return Some(forbidden(got, field, object.offset, elements::clause(field)));
+            }
+        }
+        None
     }
 
     /// Whether an information object's value is one; a wrong time beside it does not spoil it.
@@ -401,6 +440,7 @@ pub struct Message<'a> {
     pub(super) notices: &'a [Notice],
     /// Its information objects are where its structure says.
     is_whole: bool,
+    kind: Kind,
 }
 
 impl<'a> Message<'a> {
@@ -411,31 +451,46 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn read(direction: Direction, sizes: FieldSizes, apdu: &'a [u8]) -> Result<Self, ParseError> {
         let (apci, fault) = Apci::read(apdu)?;
-        let mut message = Self { direction, apci, asdu: None, fault, notices: &[], is_whole: fault.is_none() };
-        let Some(octets) = apci.asdu(apdu) else { return Ok(message) };
-        match Asdu::read(sizes, octets) {
-            Ok(asdu) => {
-                message.asdu = Some(asdu);
-                let broken = asdu.structure_fault();
-                message.is_whole &= broken.is_none();
-                let fault = broken.or_else(|| asdu.identifier_fault()).or_else(|| asdu.object_fault());
-                message.fault = message.fault.or(fault);
-            }
+        Ok(Self::with(direction, sizes, apdu, apci, fault))
+    }
+
+    /// The same, of an APDU whose control information has been read; `fault`: what is wrong with that.
+    #[inline]
+    pub(super) fn with(
+        direction: Direction,
+        sizes: FieldSizes,
+        apdu: &'a [u8],
+        apci: Apci,
+        fault: Option<ParseError>,
+    ) -> Self {
+        let alone = |fault: Option<ParseError>| {
+            let is_whole = fault.is_none();
+            Self { direction, apci, asdu: None, fault, notices: &[], is_whole, kind: Kind::Unsolicited }
+        };
+        let Some(octets) = apci.asdu(apdu) else { return alone(fault) };
+        let asdu = match Asdu::read(sizes, octets) {
+            Ok(asdu) => asdu,
             Err(error) => {
-                message.is_whole = false;
                 let offset = error.offset.saturating_add(small(APCI));
-                message.fault = message.fault.or(Some(ParseError { offset, ..error }));
+                return alone(fault.or(Some(ParseError { offset, ..error })));
             }
-        }
-        Ok(message)
+        };
+        let structure_fault = asdu.structure_fault();
+        let is_whole = fault.is_none() && structure_fault.is_none();
+        let fault = match fault.or(structure_fault) {
+            Some(fault) => Some(fault),
+            None => asdu.identifier_fault().or_else(|| asdu.object_fault()),
+        };
+        let kind = kind(direction, asdu.type_id, asdu.cause);
+        Self { direction, apci, asdu: Some(asdu), fault, notices: &[], is_whole, kind }
     }
 
     /// The ASDU of a command in control direction, or of its answer, and the type identification that it commands with:
     /// that without a time tag.
+    #[inline]
     fn command(&self) -> Option<(&Asdu<'a>, TypeId)> {
-        let asdu = self.asdu.as_ref()?;
-        let type_id = asdu.type_id.without_time();
-        matches!(type_id.0, 45..=51).then_some((asdu, type_id))
+        let asdu = self.asdu.as_ref().filter(|asdu| matches!(asdu.type_id.0, 45..=51 | 58..=64))?;
+        Some((asdu, asdu.type_id.without_time()))
     }
 
     /// What its operations have in common.
@@ -465,24 +520,9 @@ impl<'a> Message<'a> {
 }
 
 impl Describe for Message<'_> {
-    /// Confirmations, terminations and mirrored ASDUs are responses. Data that an interrogation or a read asked for is
-    /// unsolicited: many ASDUs follow one request, and none names it.
     #[inline]
     fn kind(&self) -> Kind {
-        let Some(asdu) = &self.asdu else { return Kind::Unsolicited };
-        let to_server = self.direction == Direction::ToServer;
-        match asdu.type_id.row().map(|row| row.direction) {
-            Some(TypeDirection::Monitor) => Kind::Unsolicited,
-            _ if is_control(asdu.type_id) => match asdu.cause.0 {
-                5 | 6 | 8 => Kind::Request,
-                _ if is_answer(asdu.cause) => Kind::Response,
-                // A malformed command is a command; clocks and parameters are told too.
-                _ if to_server => Kind::Request,
-                _ => Kind::Unsolicited,
-            },
-            _ if is_authentication(asdu.type_id) || !to_server => Kind::Unsolicited,
-            _ => Kind::Request,
-        }
+        self.kind
     }
 
     #[inline]
@@ -543,9 +583,9 @@ impl Describe for Message<'_> {
 
     #[inline]
     fn reports(&self) -> Option<u16> {
-        let asdu = self.asdu.as_ref().filter(|asdu| self.is_whole && asdu.type_id.is_point())?;
-        let reports = asdu.type_id.row().is_some_and(|row| row.direction == TypeDirection::Monitor);
-        reports.then_some(asdu.type_id.0.into())
+        let asdu = self.asdu.as_ref().filter(|_| self.is_whole)?;
+        let row = asdu.type_id.row()?;
+        (row.direction == TypeDirection::Monitor && row.is_point).then_some(asdu.type_id.0.into())
     }
 
     /// Interrogations, clock synchronisations, resets, and starting and stopping data transfer.
@@ -575,7 +615,7 @@ impl Describe for Message<'_> {
     fn control(&self) -> Option<Control> {
         let (asdu, type_id) = self.command().filter(|_| self.is_whole)?;
         let object = asdu.objects().next()?;
-        if self.kind() == Kind::Request && !asdu.is_valued(&object) {
+        if self.kind() == Kind::Request && self.fault.is_some() && !asdu.is_valued(&object) {
             return None;
         }
         let Some(ElementSize::Fixed(size)) = type_id.element_octets() else { return None };
@@ -698,13 +738,13 @@ impl Describe for Message<'_> {
     /// Values that activations command or load, and those that are told; confirmations only repeat.
     #[inline]
     fn points(&self, _asked: Option<Operation>, visit: &mut dyn FnMut(Point)) {
-        let Some(asdu) = self.asdu.as_ref().filter(|asdu| asdu.type_id.is_point()) else { return };
+        let Some(asdu) = self.asdu.as_ref().filter(|asdu| self.is_whole && asdu.type_id.is_point()) else { return };
         let tells = match self.kind() {
             Kind::Request => asdu.cause == Cause::ACTIVATION,
             Kind::Unsolicited => true,
             Kind::Response => false,
         };
-        if !tells || !self.is_whole {
+        if !tells {
             return;
         }
         let space = asdu.type_id.space();

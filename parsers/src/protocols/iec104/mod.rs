@@ -62,6 +62,7 @@ impl Iec104Dissector {
         Self { hints: *hints, ..Self::default() }
     }
 
+    #[inline]
     fn memory(&mut self) -> &mut Memory {
         let sizes = self.hints.iec104;
         self.memory
@@ -120,16 +121,16 @@ impl Dissector for Iec104Dissector {
     #[inline]
     fn read<'a>(&'a mut self, direction: Direction, time_ns: u64, pdu: &'a [u8]) -> Result<Message<'a>, ParseError> {
         *self.lost(direction) = false;
-        let (apci, _) = Apci::read(pdu)?;
+        let (apci, fault) = Apci::read(pdu)?;
         let Memory { session, sizes } = self.memory();
         session.hear(direction, time_ns, apci.format);
         if let Some(octets) = apci.asdu(pdu) {
             sizes.observe(octets);
         }
-        let mut message = Message::read(direction, sizes.sizes(), pdu)?;
+        let mut message = Message::with(direction, sizes.sizes(), pdu, apci, fault);
         if let Some(asdu) = &message.asdu {
             let unit = asdu.common_address;
-            if !asdu.type_id.in_104() && !asdu.type_id.is_reserved() {
+            if asdu.type_id.is_only_in_101() {
                 session.tell(Irregularity::NotIn104, unit, asdu.type_id.0.into(), 0);
             }
             if asdu.type_id == TypeId::END_OF_INITIALIZATION {

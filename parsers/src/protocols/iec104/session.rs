@@ -118,6 +118,7 @@ struct Way {
 
 impl Way {
     /// I format APDUs that wait for their acknowledgement.
+    #[inline]
     fn unacknowledged(&self) -> Option<u16> {
         Some(distance(self.acknowledged?, self.next?)).filter(|count| *count < HALF)
     }
@@ -166,6 +167,8 @@ pub(super) struct Session {
     told: [Option<u64>; IRREGULARITIES],
     /// Those of the APDU that was heard last.
     notices: Vec<Notice>,
+    /// Until then nothing that waits for an answer can have waited too long, in ns.
+    patient_until: u64,
     now: u64,
 }
 
@@ -246,32 +249,47 @@ impl Session {
         if !self.to_server.is_heard || !self.to_client.is_heard {
             return;
         }
-        let now = self.now;
-        let mut overdue = 0;
-        for way in [&mut self.to_server, &mut self.to_client] {
-            if let Some(since) = way.waits_since {
-                let waited = now.saturating_sub(since);
-                if waited > T1_NS.saturating_mul(PATIENCE) {
-                    overdue = overdue.max(waited);
-                    way.waits_since = Some(now);
-                }
-            }
-            for pending in &mut way.pending {
-                if let Pending::Since(since) = *pending
-                    && now.saturating_sub(since) > T1_NS.saturating_mul(PATIENCE)
-                {
-                    overdue = overdue.max(now.saturating_sub(since));
-                    *pending = Pending::Unknown;
-                }
-            }
+        if self.now > self.patient_until {
+            self.answer_time_outs();
         }
-        if overdue > 0 {
-            self.tell(Irregularity::T1, 0, overdue / NS_PER_MS, T1_NS / NS_PER_MS);
-        }
-        let idle = self.last.map_or(0, |last| now.saturating_sub(last));
+        let idle = self.last.map_or(0, |last| self.now.saturating_sub(last));
         let is_test = format == Format::Unnumbered(UFunction::TESTFR_ACT);
         if idle > T3_NS.saturating_mul(PATIENCE) && !is_test {
             self.tell(Irregularity::T3, 0, idle / NS_PER_MS, T3_NS / NS_PER_MS);
+        }
+    }
+
+    /// Tells what was not answered in time, and finds out until when nothing more can be overdue: what begins to wait
+    /// from now on is younger than all that waits.
+    fn answer_time_outs(&mut self) {
+        const LONGEST: u64 = T1_NS.saturating_mul(PATIENCE);
+        let now = self.now;
+        let mut overdue = 0;
+        let mut oldest = now;
+        for way in [&mut self.to_server, &mut self.to_client] {
+            if let Some(since) = &mut way.waits_since {
+                let waited = now.saturating_sub(*since);
+                if waited > LONGEST {
+                    overdue = overdue.max(waited);
+                    *since = now;
+                }
+                oldest = oldest.min(*since);
+            }
+            for pending in &mut way.pending {
+                if let Pending::Since(since) = *pending {
+                    let waited = now.saturating_sub(since);
+                    if waited > LONGEST {
+                        overdue = overdue.max(waited);
+                        *pending = Pending::Unknown;
+                    } else {
+                        oldest = oldest.min(since);
+                    }
+                }
+            }
+        }
+        self.patient_until = oldest.saturating_add(LONGEST);
+        if overdue > 0 {
+            self.tell(Irregularity::T1, 0, overdue / NS_PER_MS, T1_NS / NS_PER_MS);
         }
     }
 

@@ -282,30 +282,43 @@ pub(super) struct Fit {
 /// A reader that remembers where the last field began, and the first breach.
 struct Fields<'a> {
     reader: Reader<'a>,
-    /// At the field that was read last.
-    before: Reader<'a>,
-    clause: Clause,
+    /// Octets before the field that was read last.
+    before: usize,
+    function_code: FunctionCode,
+    /// What it is held against, where that is not the clause of its function.
+    clause: Option<Clause>,
     fault: Option<ParseError>,
 }
 
 impl<'a> Fields<'a> {
     #[inline]
     fn u8(&mut self, field: &'static str) -> Result<u8, ParseError> {
-        self.before = self.reader;
+        self.before = self.reader.offset();
         self.reader.u8(field)
     }
 
     #[inline]
     fn u16(&mut self, field: &'static str) -> Result<u16, ParseError> {
-        self.before = self.reader;
+        self.before = self.reader.offset();
         self.reader.u16_be(field)
+    }
+
+    /// What it is held against.
+    fn clause(&self) -> Clause {
+        self.clause.unwrap_or_else(|| codes::clause(self.function_code.code()))
+    }
+
+    /// What is wrong with the field that was read last.
+    #[cold]
+    fn breach(&self, kind: ErrorKind, field: &'static str) -> ParseError {
+        ParseError { kind, field, offset: small(self.before), clause: self.clause() }
     }
 
     /// What the field that was read last must hold.
     #[inline]
     fn hold(&mut self, holds: bool, got: impl Into<u64>, field: &'static str) {
         if !holds && self.fault.is_none() {
-            self.fault = self.before.expect(false, got.into(), field, self.clause).err();
+            self.fault = Some(self.breach(ErrorKind::Forbidden { got: got.into() }, field));
         }
     }
 
@@ -315,7 +328,7 @@ impl<'a> Fields<'a> {
         let actual = self.reader.remaining();
         if claimed != actual && self.fault.is_none() {
             let kind = ErrorKind::LengthMismatch { claimed: small(claimed), actual: small(actual) };
-            self.fault = Some(self.before.error(kind, field, self.clause));
+            self.fault = Some(self.breach(kind, field));
         }
     }
 
@@ -407,12 +420,12 @@ impl<'a> Message<'a> {
         kind: Kind,
         envelope: Envelope,
         unit_identifier: u8,
-        reader: Reader<'a>,
+        mut reader: Reader<'a>,
         fault: Option<ParseError>,
     ) -> Result<Self, ParseError> {
-        let mut fields = Fields { reader, before: reader, clause: Clause(""), fault };
-        let function_code = FunctionCode(fields.u8("function_code")?);
-        fields.clause = codes::clause(function_code.code());
+        let before = reader.offset();
+        let function_code = FunctionCode(reader.u8("function_code")?);
+        let mut fields = Fields { reader, before, function_code, clause: None, fault };
         let data = fields.reader;
         let read = if kind == Kind::Request {
             read_request(function_code, &mut fields)
@@ -421,8 +434,8 @@ impl<'a> Message<'a> {
         };
         let body = match read {
             Ok(body) => {
-                if fields.fault.is_none() {
-                    fields.fault = fields.reader.end("data", fields.clause).err();
+                if fields.fault.is_none() && fields.reader.remaining() > 0 {
+                    fields.fault = fields.reader.end("data", fields.clause()).err();
                 }
                 body
             }
@@ -615,7 +628,7 @@ fn read_request<'a>(function_code: FunctionCode, fields: &mut Fields<'a>) -> Res
         24 => Body::FifoPointer { fifo_pointer_address: fields.u16("fifo_pointer_address")? },
         FunctionCode::ENCAPSULATED_INTERFACE_TRANSPORT => match fields.u8("mei_type")? {
             mei_type::READ_DEVICE_IDENTIFICATION => {
-                fields.clause = Clause("V1.1b3 6.21");
+                fields.clause = Some(Clause("V1.1b3 6.21"));
                 let read_device_id_code = read_device_id_code(fields)?;
                 Body::ReadDeviceId { read_device_id_code, object_id: fields.u8("object_id")? }
             }
@@ -628,7 +641,7 @@ fn read_request<'a>(function_code: FunctionCode, fields: &mut Fields<'a>) -> Res
         }
         code => {
             // 0 is not valid, and the upper half is reserved for exception responses.
-            fields.clause = Clause("V1.1b3 4.1");
+            fields.clause = Some(Clause("V1.1b3 4.1"));
             fields.hold((1..0x80).contains(&code), code, "function_code");
             Body::Opaque { data: fields.reader.rest() }
         }
@@ -684,7 +697,7 @@ fn read_response<'a>(function_code: FunctionCode, fields: &mut Fields<'a>) -> Re
                 let length = fields.u8("file_resp_length")?;
                 // The reference type and whole registers.
                 fields.hold(!length.is_multiple_of(2), length, "file_resp_length");
-                let before = fields.reader;
+                let before = fields.reader.offset();
                 let mut sub = Reader::new(fields.reader.take(length.into(), "record_data")?);
                 if let Ok(reference_type) = sub.u8("reference_type") {
                     fields.before = before;
@@ -706,7 +719,7 @@ fn read_response<'a>(function_code: FunctionCode, fields: &mut Fields<'a>) -> Re
         }
         FunctionCode::ENCAPSULATED_INTERFACE_TRANSPORT => match fields.u8("mei_type")? {
             mei_type::READ_DEVICE_IDENTIFICATION => {
-                fields.clause = Clause("V1.1b3 6.21");
+                fields.clause = Some(Clause("V1.1b3 6.21"));
                 read_device_id(fields)?
             }
             mei_type => Body::EncapsulatedInterface { mei_type, data: fields.reader.rest() },
@@ -717,12 +730,12 @@ fn read_response<'a>(function_code: FunctionCode, fields: &mut Fields<'a>) -> Re
             Body::UmasResponse { session, status, data: fields.reader.rest() }
         }
         0 => {
-            fields.clause = Clause("V1.1b3 4.1");
+            fields.clause = Some(Clause("V1.1b3 4.1"));
             fields.hold(false, 0_u8, "function_code");
             Body::Opaque { data: fields.reader.rest() }
         }
         FunctionCode::EXCEPTION_BIT.. => {
-            fields.clause = Clause("V1.1b3 7");
+            fields.clause = Some(Clause("V1.1b3 7"));
             Body::Exception { exception_code: ExceptionCode(fields.u8("exception_code")?) }
         }
         _ => Body::Opaque { data: fields.reader.rest() },
@@ -756,7 +769,7 @@ fn read_single<'a>(code: u8, fields: &mut Fields<'a>) -> Result<Body<'a>, ParseE
 
 fn read_diagnostics<'a>(request: bool, fields: &mut Fields<'a>) -> Result<Body<'a>, ParseError> {
     let sub_function = fields.u16("sub_function")?;
-    fields.before = fields.reader;
+    fields.before = fields.reader.offset();
     let data = fields.reader.rest();
     let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
     let word = data.first_chunk().filter(|_| data.len() == 2).map(|word| u16::from_be_bytes(*word));
@@ -775,7 +788,7 @@ fn read_diagnostics<'a>(request: bool, fields: &mut Fields<'a>) -> Result<Body<'
         Some(word) => fields.hold(right, word, "data"),
         None if !right && fields.fault.is_none() => {
             let kind = ErrorKind::LengthMismatch { claimed: 2, actual: length };
-            fields.fault = Some(fields.before.error(kind, "data", fields.clause));
+            fields.fault = Some(fields.breach(kind, "data"));
         }
         None => {}
     }
@@ -1047,17 +1060,23 @@ impl Describe for Message<'_> {
         }
     }
 
+    #[inline]
     fn points(&self, asked: Option<Operation>, visit: &mut dyn FnMut(Point)) {
-        if let Some(run) = self.run(asked) {
-            return run.points(visit);
-        }
-        let (None, Kind::Request, Some(space)) = (self.fault, self.kind, self.space()) else { return };
-        if let Body::Single { address, value } = self.body {
-            let value = match self.function_code.0 {
-                5 => PointValue::Bit(value == COIL_ON),
-                _ => PointValue::Unsigned(value.into()),
-            };
-            visit(Point::bare(space, address.into(), value));
+        match self.body {
+            Body::Single { address, value } => {
+                let (None, Kind::Request, Some(space)) = (self.fault, self.kind, self.space()) else { return };
+                let value = match self.function_code.0 {
+                    5 => PointValue::Bit(value == COIL_ON),
+                    _ => PointValue::Unsigned(value.into()),
+                };
+                visit(Point::bare(space, address.into(), value));
+            }
+            Body::Multiple { .. } | Body::ReadWrite { .. } | Body::Bits { .. } | Body::Registers { .. } => {
+                if let Some(run) = self.run(asked) {
+                    run.points(visit);
+                }
+            }
+            _ => {}
         }
     }
 
