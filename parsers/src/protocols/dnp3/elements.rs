@@ -565,9 +565,9 @@ pub const OBJECTS: &[ObjectType] = {
     ]
 };
 
-/// Where the rows of each group start in [`OBJECTS`]; behind the last group, where they end.
-const STARTS: [usize; 124] = {
-    let mut starts = [0; 124];
+/// Where the rows of each group start in [`OBJECTS`].
+static STARTS: [usize; 123] = {
+    let mut starts = [0; 123];
     let mut slots: &mut [usize] = &mut starts;
     let mut rows = OBJECTS;
     let mut group = 0_u8;
@@ -589,13 +589,15 @@ const STARTS: [usize; 124] = {
 #[inline]
 #[must_use]
 pub fn object_type(group: u8, variation: u8) -> Option<&'static ObjectType> {
-    let row = match (group, variation) {
-        (0, 1..=253) | (110..=113, 1..) => 1,
-        _ => variation,
+    // The variations of a group follow each other from 0 on, so that a row is found by counting.
+    let place = match (group, variation) {
+        (0, 254) => 2,
+        (0, 255) => 3,
+        (0, 1..) | (110..=113, 1..) => 1,
+        _ => usize::from(variation),
     };
     let start = *STARTS.get(usize::from(group))?;
-    let end = *STARTS.get(usize::from(group).saturating_add(1))?;
-    OBJECTS.get(start..end)?.iter().find(|object| object.variation == row)
+    OBJECTS.get(start.saturating_add(place)).filter(|object| object.group == group)
 }
 
 /// The name of an object, such as `binary_input_with_flags`; of a device attribute that of the attribute.

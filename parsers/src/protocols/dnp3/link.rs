@@ -215,43 +215,47 @@ fn sender(header: LinkHeader, frame: &[u8]) -> Sender {
     if asks { Sender::Client } else { by_bit }
 }
 
-/// Puts the user data of a whole frame, whose header is right, behind what is in `out`.
+/// Puts the user data of a whole frame, whose header is right, into `out` in place of what is there.
 ///
 /// # Errors
 /// [`ErrorKind::Checksum`] where the CRC of a block is wrong, and [`ErrorKind::Truncated`] where the frame ends too soon.
 #[inline]
 pub(super) fn user_data(header: LinkHeader, frame: &[u8], out: &mut Vec<u8>) -> Result<(), ParseError> {
-    let mut left = header.user_octets();
     let mut rest = frame.get(HEADER..).unwrap_or(&[]);
-    let breach = |kind, rest: &[u8]| ParseError {
-        kind,
-        field: "block",
-        offset: u32::try_from(frame.len().saturating_sub(rest.len())).unwrap_or(u32::MAX),
-        clause: FRAME,
-    };
-    while left > 0 {
-        let (block, sum, after) = if left >= BLOCK
-            && let Some((block, after)) = rest.split_first_chunk::<BLOCK>()
-            && let Some((sum, after)) = after.split_first_chunk::<CRC>()
-        {
-            out.extend_from_slice(block);
-            (&block[..], sum, after)
-        } else if let Some((block, after)) = rest.split_at_checked(left.min(BLOCK))
-            && let Some((sum, after)) = after.split_first_chunk::<CRC>()
-        {
-            out.extend_from_slice(block);
-            (block, sum, after)
-        } else {
-            let need = u32::try_from(left.min(BLOCK).saturating_add(CRC)).unwrap_or(u32::MAX);
-            let have = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-            return Err(breach(ErrorKind::Truncated { need, have }, rest));
-        };
-        let (got, expected) = (u16::from_le_bytes(*sum), crc(block));
-        if got != expected {
-            return Err(breach(ErrorKind::Checksum { got: got.into(), expected: expected.into() }, rest));
+    // Room for all of it at once: what was there before is written over block by block.
+    out.resize(header.user_octets(), 0);
+    let (blocks, last) = out.as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        match rest.split_first_chunk::<BLOCK>() {
+            Some((octets, after)) if after.first_chunk() == Some(&crc(octets).to_le_bytes()) => {
+                *block = *octets;
+                rest = after.get(CRC..).unwrap_or(&[]);
+            }
+            _ => return Err(block_breach(frame, rest, BLOCK)),
         }
-        left = left.saturating_sub(block.len());
-        rest = after;
     }
-    Ok(())
+    if last.is_empty() {
+        return Ok(());
+    }
+    match rest.split_at_checked(last.len()) {
+        Some((octets, after)) if after.first_chunk() == Some(&crc(octets).to_le_bytes()) => {
+            last.copy_from_slice(octets);
+            Ok(())
+        }
+        _ => Err(block_breach(frame, rest, last.len())),
+    }
+}
+
+/// What is wrong with a block of `length` octets of user data that `rest` begins with: it is cut short, or its CRC does
+/// not fit.
+#[cold]
+fn block_breach(frame: &[u8], rest: &[u8], length: usize) -> ParseError {
+    let small = |octets: usize| u32::try_from(octets).unwrap_or(u32::MAX);
+    let kind = match rest.split_at_checked(length).map(|(block, after)| (block, after.first_chunk::<CRC>())) {
+        Some((block, Some(sum))) => {
+            ErrorKind::Checksum { got: u16::from_le_bytes(*sum).into(), expected: crc(block).into() }
+        }
+        _ => ErrorKind::Truncated { need: small(length.saturating_add(CRC)), have: small(rest.len()) },
+    };
+    ParseError { kind, field: "block", offset: small(frame.len().saturating_sub(rest.len())), clause: FRAME }
 }

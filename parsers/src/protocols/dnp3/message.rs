@@ -123,7 +123,8 @@ impl<'a> Fragment<'a> {
     /// As above, those before the first breach of the standard.
     #[inline]
     fn whole_headers(&self) -> impl Iterator<Item = ObjectHeader<'a>> + use<'a> {
-        self.headers().map_while(Result::ok)
+        let mut headers = self.headers();
+        std::iter::from_fn(move || headers.next_whole())
     }
 
     #[inline]
@@ -154,8 +155,8 @@ pub enum Body<'a> {
 pub(super) struct Seen {
     /// The time is set.
     sets_time: bool,
-    /// There are command blocks, with their statuses in a response.
-    has_commands: bool,
+    /// The first status of its command blocks that is not success, or 0.
+    command_status: u8,
     /// The code of an authentication error object (g120v7).
     authentication_error: Option<u8>,
 }
@@ -197,17 +198,19 @@ impl Hash {
 struct Runs<'v, F: FnMut(Operation)> {
     visit: &'v mut F,
     given: usize,
-    last: Option<Operation>,
+    /// Verb and object of the last, where it named no points.
+    last_bare: Option<(Verb, u16)>,
     hull: Option<Operation>,
 }
 
 impl<F: FnMut(Operation)> Runs<'_, F> {
     fn add(&mut self, operation: Operation) {
         // What names no points is not done twice by being named twice.
-        if operation.target.is_none() && self.last == Some(operation) {
+        let bare = operation.target.is_none().then_some((operation.verb, operation.sub));
+        if bare.is_some() && self.last_bare == bare {
             return;
         }
-        self.last = Some(operation);
+        self.last_bare = bare;
         if self.given < RUNS_MOST {
             self.given = self.given.saturating_add(1);
             (self.visit)(operation);
@@ -279,19 +282,33 @@ impl<'a> Message<'a> {
         };
         self.fault = self.fault.or(fault);
         self.body = Body::Fragment(transport, fragment);
-        for header in fragment.headers() {
-            let header = match header {
-                Ok(header) => header,
-                Err(error) => {
-                    self.fault.get_or_insert(error);
-                    return;
-                }
-            };
+        let mut headers = fragment.headers();
+        let mut has_objects_to_see = false;
+        // Only a header's type is asked for here, so that the rest of it need not be put together.
+        while let Some(header) = headers.next_whole() {
             match (fragment.function.0, header.group, header.variation) {
                 (2, 50, _) => self.seen.sets_time = true,
-                (_, 12 | 41, _) => self.seen.has_commands = true,
+                (_, 12 | 41, _) | (_, 120, 7) => has_objects_to_see = true,
+                _ => {}
+            }
+        }
+        self.fault = self.fault.or(headers.breach());
+        if has_objects_to_see {
+            self.see_objects(&fragment);
+        }
+    }
+
+    /// Looks at the objects of commands and of authentication errors.
+    fn see_objects(&mut self, fragment: &Fragment<'_>) {
+        for header in fragment.whole_headers() {
+            match (header.group, header.variation) {
+                (12 | 41, _) => header.command_statuses(&mut |status| {
+                    if self.seen.command_status == 0 {
+                        self.seen.command_status = status;
+                    }
+                }),
                 // Sequence, user and association stand before the error code.
-                (_, 120, 7) => {
+                (120, 7) => {
                     let object = header.objects().next();
                     self.seen.authentication_error = object.and_then(|object| object.octets.get(8)).copied();
                 }
@@ -404,7 +421,7 @@ impl Describe for Message<'_> {
         let function = fragment.function;
         let code = u16::from(function.0);
         let is_response = function.is_response();
-        let mut runs = Runs { visit: &mut *visit, given: 0, last: None, hull: None };
+        let mut runs = Runs { visit: &mut *visit, given: 0, last_bare: None, hull: None };
         for header in fragment.whole_headers() {
             // What proves who asks is no object of the request.
             if (is_response && !is_reported(header.group)) || (!is_response && header.group == 120) {
@@ -516,13 +533,8 @@ impl Describe for Message<'_> {
         if fragment.function != FunctionCode::RESPONSE {
             return None;
         }
-        let mut refusal = fragment.indications.and_then(Indications::refusal);
-        if refusal.is_none() && self.seen.has_commands {
-            for header in fragment.whole_headers().filter(|header| matches!(header.group, 12 | 41)) {
-                header.command_statuses(&mut |status| refusal = refusal.or_else(|| codes::status_refusal(status)));
-            }
-        }
-        refusal
+        let by_indications = fragment.indications.and_then(Indications::refusal);
+        by_indications.or_else(|| codes::status_refusal(self.seen.command_status))
     }
 
     fn fields(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) {

@@ -103,7 +103,6 @@ impl Dissector for Dnp3Dissector {
         if !header.control.carries_user_data() {
             return Ok(message);
         }
-        self.data.clear();
         if let Err(error) = link::user_data(header, pdu, &mut self.data) {
             (message.body, message.fault) = (Body::Damaged, Some(error));
             return Ok(message);

@@ -1,9 +1,7 @@
 //! Object headers of an application fragment, and the objects behind them, read where they lie.
 
-use std::num::NonZeroUsize;
-
 use crate::error::{Clause, ErrorKind, ParseError};
-use crate::message::{Point, PointValue, Quality, Value};
+use crate::message::{Point, PointValue, Value};
 use crate::reader::Reader;
 
 pub use super::elements::object_name;
@@ -18,6 +16,8 @@ pub const OBJECTS_TOLD: usize = 32;
 
 const HEADER: Clause = Clause("IEEE 1815-2012 4.2.2.7");
 const OBJECT: Clause = Clause("IEEE 1815-2012 Annex A");
+
+const NOTHING: &[u8] = &[];
 
 /// Which objects a header is about (IEEE 1815 4.2.2.7), as the wire has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,66 @@ enum Prefix {
     Index(u8),
     /// A size of 1, 2 or 4 octets.
     Size(u8),
+}
+
+/// What the range field is, and the octets of each of its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RangeField {
+    /// There is none.
+    None,
+    StartStop(u8),
+    Count(u8),
+    FreeFormat,
+}
+
+/// What stands before each object, and the range field, of every qualifier octet that the standard knows.
+static QUALIFIERS: [Option<(Prefix, RangeField)>; 256] = {
+    let mut table = [None; 256];
+    let mut slots: &mut [Option<(Prefix, RangeField)>] = &mut table;
+    let mut octet = 0_u8;
+    while let Some((slot, behind)) = slots.split_first_mut() {
+        *slot = qualifier_meaning(octet);
+        slots = behind;
+        octet = octet.wrapping_add(1);
+    }
+    table
+};
+
+const fn qualifier_meaning(qualifier: u8) -> Option<(Prefix, RangeField)> {
+    let prefix = match qualifier >> 4 {
+        0 => Prefix::None,
+        1 => Prefix::Index(1),
+        2 => Prefix::Index(2),
+        3 => Prefix::Index(4),
+        4 => Prefix::Size(1),
+        5 => Prefix::Size(2),
+        6 => Prefix::Size(4),
+        _ => return None,
+    };
+    // 3 to 5 were virtual addresses once.
+    let field = match (qualifier & 0x0F, prefix) {
+        (0, Prefix::None) => RangeField::StartStop(1),
+        (1, Prefix::None) => RangeField::StartStop(2),
+        (2, Prefix::None) => RangeField::StartStop(4),
+        (6, Prefix::None) => RangeField::None,
+        (7, Prefix::None | Prefix::Index(_)) => RangeField::Count(1),
+        (8, Prefix::None | Prefix::Index(_)) => RangeField::Count(2),
+        (9, Prefix::None | Prefix::Index(_)) => RangeField::Count(4),
+        (0x0B, Prefix::Size(_)) => RangeField::FreeFormat,
+        _ => return None,
+    };
+    Some((prefix, field))
+}
+
+/// What is wrong with a qualifier octet that is not in [`QUALIFIERS`]: two codes that do not go together, or one that the
+/// standard does not know.
+#[cold]
+fn qualifier_breach(qualifier: u8) -> ErrorKind {
+    if qualifier >> 4 <= 6 && matches!(qualifier & 0x0F, 0..=2 | 6..=9 | 0x0B) {
+        ErrorKind::Forbidden { got: u64::from(qualifier) }
+    } else {
+        ErrorKind::Unsupported { code: u32::from(qualifier) }
+    }
 }
 
 /// One object header with its objects.
@@ -91,9 +151,9 @@ pub struct Objects<'a> {
     index: Option<u32>,
 }
 
-/// An index or a size of 1, 2 or 4 octets, and what follows it.
+/// A number of 1, 2 or 4 octets, and what follows it.
 #[inline]
-fn prefix_number(octets: &[u8], width: u8) -> Option<(u32, &[u8])> {
+fn sized_number(octets: &[u8], width: u8) -> Option<(u32, &[u8])> {
     match width {
         1 => octets.split_first().map(|(number, rest)| (u32::from(*number), rest)),
         2 => octets.split_first_chunk().map(|(number, rest)| (u32::from(u16::from_le_bytes(*number)), rest)),
@@ -130,11 +190,11 @@ impl<'a> Iterator for Objects<'a> {
         let (index, length, rest) = match self.prefix {
             Prefix::None => (self.index, object_length(self.size, self.rest)?, self.rest),
             Prefix::Index(width) => {
-                let (index, rest) = prefix_number(self.rest, width)?;
+                let (index, rest) = sized_number(self.rest, width)?;
                 (Some(index), object_length(self.size, rest)?, rest)
             }
             Prefix::Size(width) => {
-                let (length, rest) = prefix_number(self.rest, width)?;
+                let (length, rest) = sized_number(self.rest, width)?;
                 (None, usize::try_from(length).ok()?, rest)
             }
         };
@@ -265,6 +325,8 @@ impl<'a> ObjectHeader<'a> {
     /// and the relative times of later headers count from it.
     ///
     /// None for what has no index or no number: octet strings, files, pattern masks, obsolete differences.
+    // Inlined into the walk over the headers, of which nothing has to go through memory then.
+    #[inline(always)]
     pub fn points(&self, cto_ms: &mut Option<u64>, visit: &mut dyn FnMut(Point)) {
         if self.group == 51 {
             *cto_ms = self.absolute_time_ms();
@@ -272,7 +334,9 @@ impl<'a> ObjectHeader<'a> {
         }
         let Some(kind) = self.kind else { return };
         if let Size::Bits(width) = self.size {
-            self.packed_points(kind, width, self.space(), visit);
+            if let ObjectRange::StartStop { start, .. } = self.range {
+                packed_points(kind.number, (width, self.count, self.octets), self.space(), start, visit);
+            }
             return;
         }
         if self.size == Size::Nothing || matches!(kind.number, Number::Other(_)) {
@@ -281,79 +345,54 @@ impl<'a> ObjectHeader<'a> {
         // The numbers that large stations report by the hundred have a loop of their own.
         let common = *cto_ms;
         match kind.number {
-            Number::State => self.values(kind, common, |flags, octets| Number::State.read(flags, octets), visit),
-            Number::Unsigned32 => self.values(kind, common, |_, octets| Number::Unsigned32.read(0, octets), visit),
-            Number::Signed16 => self.values(kind, common, |_, octets| Number::Signed16.read(0, octets), visit),
-            Number::Signed32 => self.values(kind, common, |_, octets| Number::Signed32.read(0, octets), visit),
-            Number::Real32 => self.values(kind, common, |_, octets| Number::Real32.read(0, octets), visit),
-            number => self.values(kind, common, |flags, octets| number.read(flags, octets), visit),
+            Number::State => self.values(kind, Number::State, common, visit),
+            Number::Unsigned32 => self.values(kind, Number::Unsigned32, common, visit),
+            Number::Signed16 => self.values(kind, Number::Signed16, common, visit),
+            Number::Signed32 => self.values(kind, Number::Signed32, common, visit),
+            Number::Real32 => self.values(kind, Number::Real32, common, visit),
+            number => self.values(kind, number, common, visit),
         }
     }
 
-    #[inline]
-    fn values(
-        &self,
-        kind: &ObjectType,
-        common: Option<u64>,
-        read: impl Fn(u8, &[u8]) -> Option<(PointValue, Quality)>,
-        visit: &mut dyn FnMut(Point),
-    ) {
+    // Inlined where `number` is known, so that each object is read without asking what it is.
+    #[inline(always)]
+    fn values(&self, kind: &ObjectType, number: Number, common: Option<u64>, visit: &mut dyn FnMut(Point)) {
         let Size::Octets(length) = self.size else { return };
         let (width, mut next) = match (self.prefix, self.range) {
             (Prefix::None, ObjectRange::StartStop { start, .. }) => (0, start),
             (Prefix::Index(width), _) => (width, 0),
             _ => return,
         };
-        let Some(stride) = NonZeroUsize::new(usize::from(width).saturating_add(usize::from(length))) else { return };
+        let stride = usize::from(width).saturating_add(usize::from(length));
         let space = self.space();
         let qualities = kind.flags.qualities();
         let before = usize::from(kind.flags.octets_before());
-        let time_at = before.saturating_add(usize::from(kind.number.octets()));
-        for octets in self.octets.chunks_exact(stride.get()) {
+        let time_at = before.saturating_add(usize::from(number.octets()));
+        let mut rest = self.octets;
+        while let Some((octets, behind)) = rest.split_at_checked(stride)
+            && !octets.is_empty()
+        {
+            rest = behind;
             let Some((address, octets)) = (match width {
                 0 => Some((next, octets)),
-                _ => prefix_number(octets, width),
+                _ => sized_number(octets, width),
             }) else {
                 return;
             };
             next = next.wrapping_add(1);
             let flags = octets.first().copied().unwrap_or(0);
-            let Some((value, quality)) = octets.get(before..).and_then(|octets| read(flags, octets)) else { return };
+            let Some((value, quality)) = octets.get(before..).and_then(|octets| number.read(flags, octets)) else {
+                return;
+            };
             let quality = qualities.get(usize::from(flags)).map_or(quality, |known| known.and(quality));
-            let behind = octets.get(time_at..).unwrap_or(&[]);
             let time = match kind.time {
                 Time::Absent => None,
-                Time::Absolute => elements::absolute_time(behind),
-                Time::Relative => behind.first_chunk().and_then(|elapsed| {
+                Time::Absolute => octets.get(time_at..).and_then(elements::absolute_time),
+                Time::Relative => octets.get(time_at..).and_then(|behind| behind.first_chunk()).and_then(|elapsed| {
                     common.map(|common| common.saturating_add(u64::from(u16::from_le_bytes(*elapsed))))
                 }),
             };
             visit(Point { space, address, value, quality, time });
-        }
-    }
-
-    fn packed_points(&self, kind: &ObjectType, width: u8, space: &'static str, visit: &mut dyn FnMut(Point)) {
-        let ObjectRange::StartStop { start, .. } = self.range else { return };
-        if matches!(kind.number, Number::Other(_)) {
-            return;
-        }
-        let mut left = self.count;
-        let mut address = start;
-        for octet in self.octets {
-            let mut bits = *octet;
-            for _ in 0..8_u8.checked_div(width).unwrap_or(0) {
-                if left == 0 {
-                    return;
-                }
-                let value = match kind.number {
-                    Number::DoubleBit => PointValue::Unsigned(u64::from(bits & 3)),
-                    _ => PointValue::Bit(bits & 1 != 0),
-                };
-                visit(Point::bare(space, address, value));
-                bits = bits.wrapping_shr(u32::from(width));
-                address = address.wrapping_add(1);
-                left = left.saturating_sub(1);
-            }
         }
     }
 
@@ -376,6 +415,7 @@ impl<'a> ObjectHeader<'a> {
     }
 
     /// The absolute time of the first object of g50 or g51, in ms since 1970-01-01T00:00:00.
+    #[inline]
     #[must_use]
     pub fn absolute_time_ms(&self) -> Option<u64> {
         if !matches!(self.group, 50 | 51) {
@@ -504,6 +544,36 @@ impl<'a> ObjectHeader<'a> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// The values of `count` packed objects of `width` bits each, whose first has the index `address`.
+fn packed_points(
+    number: Number,
+    (width, count, octets): (u8, u32, &[u8]),
+    space: &'static str,
+    mut address: u32,
+    visit: &mut dyn FnMut(Point),
+) {
+    if matches!(number, Number::Other(_)) {
+        return;
+    }
+    let mut left = count;
+    for octet in octets {
+        let mut bits = *octet;
+        for _ in 0..8_u8.checked_div(width).unwrap_or(0) {
+            if left == 0 {
+                return;
+            }
+            let value = match number {
+                Number::DoubleBit => PointValue::Unsigned(u64::from(bits & 3)),
+                _ => PointValue::Bit(bits & 1 != 0),
+            };
+            visit(Point::bare(space, address, value));
+            bits = bits.wrapping_shr(u32::from(width));
+            address = address.wrapping_add(1);
+            left = left.saturating_sub(1);
         }
     }
 }
@@ -713,12 +783,15 @@ fn algorithm_field(reader: &mut Reader<'_>, visit: &mut dyn FnMut(&'static str, 
 /// error. At most [`HEADERS_MAX`] headers and [`POINTS_MAX`] objects are read.
 #[derive(Debug, Clone)]
 pub struct ObjectHeaders<'a> {
-    reader: Reader<'a>,
-    offset: u32,
+    /// What is still to be read; nothing behind a breach.
+    rest: &'a [u8],
+    /// Octets of the fragment up to the end of `rest`.
+    end: u32,
     with_data: bool,
     headers: u32,
     points: u32,
-    broken: Option<ParseError>,
+    /// What ended the walk, until it is told.
+    breach: Option<ParseError>,
 }
 
 impl<'a> ObjectHeaders<'a> {
@@ -726,150 +799,181 @@ impl<'a> ObjectHeaders<'a> {
     ///
     /// Without data (requests that only name objects: read, freeze, assign class) nothing follows a header but index
     /// prefixes, sized objects, authentication objects (g120) and the time of a freeze (g50v2).
+    #[inline]
     #[must_use]
     pub fn new(octets: &'a [u8], offset: u32, with_data: bool) -> Self {
-        Self { reader: Reader::new(octets), offset, with_data, headers: 0, points: 0, broken: None }
+        let end = offset.saturating_add(small(octets.len()));
+        Self { rest: octets, end, with_data, headers: 0, points: 0, breach: None }
     }
 
-    fn header(&mut self) -> Result<ObjectHeader<'a>, ParseError> {
-        let at_header = self.reader;
-        let offset = self.offset.saturating_add(u32::try_from(at_header.offset()).unwrap_or(u32::MAX));
+    /// What broke the standard, once [`next_whole`](Self::next_whole) has come to its end.
+    #[inline]
+    pub(super) fn breach(&self) -> Option<ParseError> {
+        self.breach
+    }
+
+    /// The next header; none at the end, and none behind a breach, which is kept and not handed through: almost every
+    /// walk ends without one.
+    #[inline(always)]
+    pub(super) fn next_whole(&mut self) -> Option<ObjectHeader<'a>> {
+        if self.rest.is_empty() { None } else { self.header() }
+    }
+
+    #[inline(always)]
+    fn header(&mut self) -> Option<ObjectHeader<'a>> {
+        let at_header = self.rest;
         self.headers = self.headers.saturating_add(1);
         if self.headers > HEADERS_MAX {
-            return Err(at_header.error(ErrorKind::TooMany { limit: HEADERS_MAX }, "object_header", Clause("")));
+            return self.end(at_header, ErrorKind::TooMany { limit: HEADERS_MAX }, "object_header", Clause(""));
         }
-        let group = self.reader.u8("object_group")?;
-        let variation = self.reader.u8("object_variation")?;
-        let at_qualifier = self.reader;
-        let qualifier = self.reader.u8("qualifier")?;
-        let breach = |kind| Err(at_qualifier.error(kind, "qualifier", HEADER));
-        let prefix = match qualifier.wrapping_shr(4) {
-            0 => Prefix::None,
-            1 => Prefix::Index(1),
-            2 => Prefix::Index(2),
-            3 => Prefix::Index(4),
-            4 => Prefix::Size(1),
-            5 => Prefix::Size(2),
-            6 => Prefix::Size(4),
-            _ => return breach(ErrorKind::Unsupported { code: u32::from(qualifier) }),
+        let Some(([group, variation, qualifier], at_range)) = at_header.split_first_chunk::<3>() else {
+            let field = if at_header.len() == 1 { "object_variation" } else { "qualifier" };
+            return self.cut(&[], 1, field, Clause(""));
         };
-        let fits = match (qualifier & 0x0F, prefix) {
-            (0..=2 | 6, prefix) => prefix == Prefix::None,
-            (7..=9, prefix) => !matches!(prefix, Prefix::Size(_)),
-            (0x0B, prefix) => matches!(prefix, Prefix::Size(_)),
-            // 3 to 5 were virtual addresses once.
-            _ => return breach(ErrorKind::Unsupported { code: u32::from(qualifier) }),
+        let (group, variation, qualifier) = (*group, *variation, *qualifier);
+        let Some(Some((prefix, field))) = QUALIFIERS.get(usize::from(qualifier)).copied() else {
+            let at_qualifier = at_header.get(2..).unwrap_or(&[]);
+            return self.end(at_qualifier, qualifier_breach(qualifier), "qualifier", HEADER);
         };
-        if !fits {
-            return breach(ErrorKind::Forbidden { got: u64::from(qualifier) });
-        }
-        let (range, named) = self.range(qualifier & 0x0F, prefix)?;
+        let (range, named, at_objects) = match field {
+            RangeField::None => (ObjectRange::None, 0, at_range),
+            RangeField::StartStop(width) => {
+                let Some((start, at_stop)) = sized_number(at_range, width) else {
+                    return self.cut(at_range, width.into(), "start", Clause(""));
+                };
+                let Some((stop, behind)) = sized_number(at_stop, width) else {
+                    return self.cut(at_stop, width.into(), "stop", Clause(""));
+                };
+                let Some(more) = stop.checked_sub(start) else {
+                    return self.end(at_range, ErrorKind::Forbidden { got: u64::from(start) }, "start", HEADER);
+                };
+                (ObjectRange::StartStop { start, stop }, more.saturating_add(1), behind)
+            }
+            RangeField::Count(width) => {
+                let Some((count, behind)) = sized_number(at_range, width) else {
+                    return self.cut(at_range, width.into(), "count", Clause(""));
+                };
+                let is_bare = prefix == Prefix::None;
+                (if is_bare { ObjectRange::Count(count) } else { ObjectRange::Indexed(count) }, count, behind)
+            }
+            RangeField::FreeFormat => {
+                let Some((count, behind)) = at_range.split_first() else {
+                    return self.cut(at_range, 1, "count", Clause(""));
+                };
+                (ObjectRange::FreeFormat(*count), u32::from(*count), behind)
+            }
+        };
 
         let kind = elements::object_type(group, variation);
-        let carries =
-            self.with_data || matches!(prefix, Prefix::Size(_)) || group == 120 || (group, variation) == (50, 2);
-        let has_octets = named > 0 && (carries || prefix != Prefix::None);
-        let size = match kind.map(|kind| kind.size) {
+        let is_sized = matches!(prefix, Prefix::Size(_));
+        let carries = self.with_data || is_sized || group == 120 || (group, variation) == (50, 2);
+        let size = match kind {
             _ if !carries => Size::Nothing,
-            Some(Size::Variation) => Size::Octets(variation),
-            Some(size) => size,
+            Some(ObjectType { size: Size::Variation, .. }) => Size::Octets(variation),
+            Some(kind) => kind.size,
             None => Size::Prefixed,
         };
-        if !has_octets {
-            let (octets, size): (&[u8], _) = (&[], Size::Nothing);
-            let count = named;
-            return Ok(ObjectHeader { group, variation, qualifier, range, octets, offset, prefix, size, kind, count });
+        // Objects of one length that are all there, as almost always.
+        let stride = match (prefix, size) {
+            (Prefix::None, Size::Octets(octets)) => u32::from(octets),
+            (Prefix::Index(width), Size::Octets(octets)) => u32::from(width).saturating_add(u32::from(octets)),
+            (Prefix::Index(width), Size::Nothing) if !carries => u32::from(width),
+            _ => 0,
+        };
+        let length = usize::try_from(u64::from(named).saturating_mul(u64::from(stride))).unwrap_or(usize::MAX);
+        let (octets, rest, count) = match at_objects.split_at_checked(length) {
+            Some((octets, rest)) if stride > 0 => (octets, rest, named),
+            _ if named == 0 || (!carries && prefix == Prefix::None) => (NOTHING, at_objects, named),
+            _ => self.other_objects(at_header, at_objects, (prefix, size, stride), named)?,
+        };
+        if !octets.is_empty() {
+            self.points = self.points.saturating_add(count);
+            if self.points > POINTS_MAX {
+                return self.end(at_objects, ErrorKind::TooMany { limit: POINTS_MAX }, "object", Clause(""));
+            }
         }
-        if carries && !matches!(prefix, Prefix::Size(_)) {
+        let offset = self.end.saturating_sub(small(at_header.len()));
+        self.rest = rest;
+        Some(ObjectHeader { group, variation, qualifier, range, octets, offset, prefix, size, kind, count })
+    }
+
+    /// The octets of the whole objects of `named`, what follows them, and how many they are: where some are missing, which
+    /// ends the walk, or where they are not of one length in octets, so that `stride` is 0.
+    fn other_objects(
+        &mut self,
+        at_header: &'a [u8],
+        at_objects: &'a [u8],
+        (prefix, size, stride): (Prefix, Size, u32),
+        named: u32,
+    ) -> Option<(&'a [u8], &'a [u8], u32)> {
+        if stride == 0 && !matches!(prefix, Prefix::Size(_)) {
+            let [group, variation, qualifier] = at_header.first_chunk().copied().unwrap_or_default();
+            let forbidden = ErrorKind::Forbidden { got: u64::from(qualifier) };
+            let at_qualifier = at_header.get(2..).unwrap_or(&[]);
             match size {
                 Size::Prefixed => {
                     let code = u32::from(u16::from_be_bytes([group, variation]));
-                    return Err(at_header.error(ErrorKind::Unsupported { code }, "object_group", OBJECT));
+                    return self.end(at_header, ErrorKind::Unsupported { code }, "object_group", OBJECT);
                 }
                 // Objects without octets are only named: any number of them would follow.
-                Size::Nothing => return breach(ErrorKind::Forbidden { got: u64::from(qualifier) }),
+                Size::Nothing => return self.end(at_qualifier, forbidden, "qualifier", HEADER),
                 // Packed objects have no place for an index.
                 Size::Bits(_) if prefix != Prefix::None => {
-                    return breach(ErrorKind::Forbidden { got: u64::from(qualifier) });
+                    return self.end(at_qualifier, forbidden, "qualifier", HEADER);
                 }
                 _ => {}
             }
         }
-        let (octets, count) = self.objects(prefix, size, named)?;
-        Ok(ObjectHeader { group, variation, qualifier, range, octets, offset, prefix, size, kind, count })
-    }
-
-    /// The range field, and how many objects it names.
-    fn range(&mut self, code: u8, prefix: Prefix) -> Result<(ObjectRange, u32), ParseError> {
-        let at_range = self.reader;
-        let mut number = |field| match code {
-            0 | 7 | 0x0B => self.reader.u8(field).map(u32::from),
-            1 | 8 => self.reader.u16_le(field).map(u32::from),
-            _ => self.reader.u32_le(field),
-        };
-        match code {
-            0..=2 => {
-                let start = number("start")?;
-                let stop = number("stop")?;
-                at_range.expect(start <= stop, u64::from(start), "start", HEADER)?;
-                Ok((ObjectRange::StartStop { start, stop }, stop.saturating_sub(start).saturating_add(1)))
-            }
-            7..=9 => {
-                let count = number("count")?;
-                let range =
-                    if prefix == Prefix::None { ObjectRange::Count(count) } else { ObjectRange::Indexed(count) };
-                Ok((range, count))
-            }
-            0x0B => {
-                let count = self.reader.u8("count")?;
-                Ok((ObjectRange::FreeFormat(count), u32::from(count)))
-            }
-            _ => Ok((ObjectRange::None, 0)),
-        }
-    }
-
-    /// The octets of the whole objects of `named`, and how many they are; where some are missing, the error for later.
-    fn objects(&mut self, prefix: Prefix, size: Size, named: u32) -> Result<(&'a [u8], u32), ParseError> {
-        let rest = self.reader.peek_rest();
-        let (length, count, need) = measure(rest, prefix, size, named);
-        self.points = self.points.saturating_add(count);
-        if self.points > POINTS_MAX {
-            return Err(self.reader.error(ErrorKind::TooMany { limit: POINTS_MAX }, "object", Clause("")));
-        }
-        let octets = self.reader.take(length, "object")?;
+        let (length, count, need) = measure(at_objects, (prefix, size, stride), named);
+        let (octets, mut rest) = at_objects.split_at_checked(length)?;
         if count < named {
-            let have = u32::try_from(self.reader.remaining()).unwrap_or(u32::MAX);
-            self.broken = Some(self.reader.error(ErrorKind::Truncated { need, have }, "object", OBJECT));
+            let _ended: Option<()> = self.cut(rest, need, "object", OBJECT);
+            rest = &[];
         }
-        Ok((octets, count))
+        Some((octets, rest, count))
+    }
+
+    /// Ends the walk with a breach at the octet that `at` begins with; `at` goes to the end of the octets.
+    #[cold]
+    fn end<T>(&mut self, at: &[u8], kind: ErrorKind, field: &'static str, clause: Clause) -> Option<T> {
+        let offset = self.end.saturating_sub(small(at.len()));
+        self.breach = Some(ParseError { kind, field, offset, clause });
+        self.rest = &[];
+        None
+    }
+
+    /// As above, where `need` octets are wanted.
+    #[cold]
+    fn cut<T>(&mut self, at: &[u8], need: u32, field: &'static str, clause: Clause) -> Option<T> {
+        self.end(at, ErrorKind::Truncated { need, have: small(at.len()) }, field, clause)
     }
 }
 
+/// A length as the error type holds it.
+#[inline]
+fn small(octets: usize) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
+}
+
 /// How far the whole ones of `named` objects go, how many they are, and how many octets the next one needs at least.
-fn measure(octets: &[u8], prefix: Prefix, size: Size, named: u32) -> (usize, u32, u32) {
+fn measure(octets: &[u8], (prefix, size, stride): (Prefix, Size, u32), named: u32) -> (usize, u32, u32) {
     let have = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-    let stride = match (prefix, size) {
-        (Prefix::None, Size::Bits(width)) => {
-            let bits = u64::from(width);
-            let length = u64::from(named).saturating_mul(bits).div_ceil(8);
-            let whole = have.saturating_mul(8).checked_div(bits).unwrap_or(0).min(u64::from(named));
-            return (
-                usize::try_from(length.min(have)).unwrap_or(usize::MAX),
-                u32::try_from(whole).unwrap_or(u32::MAX),
-                u32::try_from(length.saturating_sub(have)).unwrap_or(u32::MAX),
-            );
-        }
-        (Prefix::None, Size::Octets(octets)) => u64::from(octets),
-        (Prefix::Index(width), Size::Octets(octets)) => u64::from(width).saturating_add(u64::from(octets)),
-        (Prefix::Index(width), Size::Nothing) => u64::from(width),
-        _ => 0,
-    };
-    if let Some(fit) = have.checked_div(stride) {
+    if let (Prefix::None, Size::Bits(width)) = (prefix, size) {
+        let bits = u64::from(width);
+        let length = u64::from(named).saturating_mul(bits).div_ceil(8);
+        let whole = have.saturating_mul(8).checked_div(bits).unwrap_or(0).min(u64::from(named));
+        return (
+            usize::try_from(length.min(have)).unwrap_or(usize::MAX),
+            u32::try_from(whole).unwrap_or(u32::MAX),
+            u32::try_from(length.saturating_sub(have)).unwrap_or(u32::MAX),
+        );
+    }
+    if let Some(fit) = have.checked_div(u64::from(stride)) {
         let whole = fit.min(u64::from(named));
         return (
-            usize::try_from(whole.saturating_mul(stride)).unwrap_or(usize::MAX),
+            usize::try_from(whole.saturating_mul(u64::from(stride))).unwrap_or(usize::MAX),
             u32::try_from(whole).unwrap_or(u32::MAX),
-            u32::try_from(stride).unwrap_or(u32::MAX),
+            stride,
         );
     }
     let mut objects = Objects { rest: octets, prefix, size, left: named, index: None };
@@ -886,16 +990,10 @@ impl<'a> Iterator for ObjectHeaders<'a> {
     type Item = Result<ObjectHeader<'a>, ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let header = match self.broken.take() {
-            Some(error) => Err(error),
-            None if self.reader.remaining() == 0 => return None,
-            None => self.header(),
-        };
-        Some(header.map_err(|error| {
-            self.reader.rest();
-            let offset = self.offset.saturating_add(error.offset);
-            ParseError { offset, ..error }
-        }))
+        match self.next_whole() {
+            Some(header) => Some(Ok(header)),
+            None => self.breach.take().map(Err),
+        }
     }
 }
 

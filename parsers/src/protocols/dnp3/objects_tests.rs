@@ -2,6 +2,7 @@
 
 use super::super::elements::{OBJECTS, object_type};
 use super::*;
+use crate::message::Quality;
 
 const NOON: [u8; 6] = [0x00, 0x10, 0x20, 0x30, 0x8D, 0x01];
 const NOON_MS: u64 = 0x018D_3020_1000;
