@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use tests::{CONFESSIONS, Case, Headed, Run, cases, for_each, head, heads, map, run, run_heads, tiny_limits};
 use yagura_core::analyzer::{Analyzer, Setup};
 use yagura_core::dispatch::{Octets, Receiver, Routed};
-use yagura_core::draft::Draft;
+use yagura_core::draft::{Draft, Moment};
 use yagura_core::frame::FrameBatch;
 use yagura_core::shard::Shard;
 use yagura_parsers::discovery;
@@ -19,8 +19,7 @@ use yagura_parsers::packet::decode::{decode, decode_datagram};
 use yagura_parsers::packet::link::LinkType;
 use yagura_parsers::packet::{Carrier, DEPTH_MAX, Network, Packet, Transport};
 use yagura_parsers::protocols::{AnyDissector, Identified, ProtocolId, dnp3, identify, iec104, modbus};
-use yagura_rules::facts::event::{EventKind, FrameRef, Stage};
-use yagura_rules::facts::time::Timestamp;
+use yagura_rules::facts::event::{EventKind, Stage};
 
 // Octets
 
@@ -321,14 +320,14 @@ impl Receiver for Floor {
         shard.drain_into(&mut self.drafts);
     }
 
-    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
+    fn tick(&mut self, moment: &Moment) {
         for shard in &mut self.shards {
-            shard.tick(number, origin, now);
+            shard.tick(moment);
             shard.drain_into(&mut self.drafts);
         }
     }
 
-    fn fact(&mut self, _: u64, _: FrameRef, _: Timestamp, _: EventKind) {}
+    fn fact(&mut self, _: &Moment, _: EventKind) {}
 }
 
 /// Every operation of every message that is read, with its stage.

@@ -1,10 +1,18 @@
 //! The promise: same frames, policy and baseline, same bytes; whatever the threads, batches, seeds and caches.
 
 use std::collections::BTreeMap;
-use tests::{Case, Headed, Run, cases, for_each, heads, push, run_heads, run_pipeline, scenarios, tiny_limits};
+use tests::{
+    Case, Given, Headed, Run, cases, for_each, heads, push, run_given, run_given_pipeline, run_heads, run_pipeline,
+    scenarios, tiny_limits,
+};
 use yagura::pipeline::Pace;
 use yagura_core::analyzer::{Analyzer, Setup};
 use yagura_core::limits::Limits;
+use yagura_rules::facts::event::{EventKind, LossFact};
+use yagura_rules::facts::time::Timestamp;
+
+/// A second, in ns.
+const SECOND: u64 = 1_000_000_000;
 
 /// Numbers of threads: fewer and more than there are cores, one that divides the shards and one that does not.
 const THREADS: [usize; 4] = [1, 2, 3, 8];
@@ -31,7 +39,7 @@ fn threads_and_batches(setup: impl Fn() -> Setup, frames: &[Headed], what: &str)
     let text = expected.text();
     for batch_frames in BATCHES {
         for threads in THREADS {
-            let run = run_pipeline(setup(), frames, Pace { threads, batch_frames });
+            let run = run_pipeline(setup(), frames, Pace { threads, batch_frames, ..Pace::default() });
             assert_same(&text, &run.text(), &format!("{what}: {threads} threads, batches of {batch_frames}"));
         }
     }
@@ -56,7 +64,7 @@ fn threads_and_batches_change_no_byte_of_what_is_learnt() {
         let learnt = |run: Run| run.report.learnt.expect("it was asked for").to_toml();
         let expected = learnt(run_heads(setup(), &frames, 256));
         for threads in THREADS {
-            let run = run_pipeline(setup(), &frames, Pace { threads, batch_frames: 7 });
+            let run = run_pipeline(setup(), &frames, Pace { threads, batch_frames: 7, ..Pace::default() });
             assert_same(&expected, &learnt(run), &format!("{}: {threads} threads", case.name));
         }
     });
@@ -127,6 +135,84 @@ fn a_capture_cut_in_two_changes_no_byte() {
             assert_same(&expected, &run.text(), &format!("{}: cut after frame {cut}", case.name));
         }
     });
+}
+
+/// The frames of a capture as a live sensor gets them: a heartbeat for each silent second, for a minute after the last one,
+/// and after every fiftieth frame something that the app tells.
+fn as_live(case: &Case) -> Vec<Given> {
+    let mut given: Vec<Given> = Vec::new();
+    let mut clock = 0;
+    for (n, (head, octets)) in heads(&case.capture).into_iter().enumerate() {
+        while clock != 0 && head.time.0 > clock + SECOND && given.len() < 5_000 {
+            clock += SECOND;
+            given.push(Given::Heartbeat(Timestamp(clock)));
+        }
+        clock = clock.max(head.time.0);
+        match given.last_mut() {
+            Some(Given::Frames(frames)) => frames.push((head, octets)),
+            _ => given.push(Given::Frames(vec![(head, octets)])),
+        }
+        if n % 50 == 49 {
+            let loss = LossFact { kernel: n as u64, seen: 50, ..LossFact::default() };
+            given.push(Given::Fact(EventKind::CaptureLoss(Box::new(loss))));
+        }
+    }
+    given.extend((1..=60).map(|second| Given::Heartbeat(Timestamp(clock + second * SECOND))));
+    given.push(Given::Fact(EventKind::Transmitted { capture: 0, frames: 1 }));
+    given
+}
+
+#[test]
+fn heartbeats_and_facts_have_their_place_whatever_the_threads_and_the_fast_path() {
+    for_each(&cases(), |case| {
+        let given = as_live(case);
+        let run = run_given(case.setup(), &given);
+        assert!(run.kinds().contains("sensor_transmits"), "{}", case.name);
+        let text = run.text();
+        for (threads, batch_frames) in [(1, 7), (2, 1), (3, 256), (8, 7)] {
+            let other = run_given_pipeline(case.setup(), &given, Pace { threads, batch_frames, ..Pace::default() });
+            assert_same(&text, &other.text(), &format!("{}: {threads} threads, {batch_frames}", case.name));
+        }
+        let limits = Limits { settled_max: 0, ..Limits::default() };
+        let slow = run_given(Setup { limits, ..case.setup() }, &given);
+        assert_same(&run.text_but_savings(), &slow.text_but_savings(), &format!("{}: settled_max 0", case.name));
+    });
+}
+
+#[test]
+fn a_heartbeat_ends_what_waits_on_a_silent_wire() {
+    // An attempt without an answer, and then nothing at all: it has failed after its time, not at the end.
+    let case = scenarios().into_iter().find(|case| case.name == "icmp_flood").expect("the scenario is there");
+    let frames = heads(&case.capture);
+    let last = frames.last().expect("it has frames").0.time;
+    let mut analyzer = Analyzer::new(case.setup());
+    let mut alerts = Vec::new();
+    push(&mut analyzer, &frames, 256, &mut alerts);
+    let before = alerts.iter().filter(|alert| alert.closes.is_some()).count();
+    for second in 1..=700 {
+        analyzer.heartbeat(Timestamp(last.0 + second * SECOND), &mut alerts);
+    }
+    let after = alerts.iter().filter(|alert| alert.closes.is_some()).count();
+    assert!(after > before, "the windows of repeats are over: {before}, {after}");
+    assert!(alerts.iter().all(|alert| alert.origin.frame <= frames.len() as u64));
+}
+
+#[test]
+fn one_frame_of_a_far_future_stops_no_timer() {
+    let case = scenarios().into_iter().find(|case| case.name == "demo").expect("the scenario is there");
+    let mut frames = heads(&case.capture);
+    let future = frames[10].0.time.0 + 80 * 365 * 86_400 * SECOND;
+    let mut late = frames[10].clone();
+    late.0.time = Timestamp(future);
+    frames.insert(11, late);
+    let run = threads_and_batches(|| case.setup(), &frames, "a frame of a far future");
+    let steps: Vec<_> = run.alerts.iter().filter(|alert| alert.card.name == "clock_step").collect();
+    assert_eq!((steps.len(), steps[0].id.event.frame), (1, 12 + 1_000));
+    let others = |run: &Run| -> Vec<(String, String)> {
+        let mine = run.alerts.iter().filter(|alert| alert.card.name != "clock_step" && alert.closes.is_none());
+        mine.map(|alert| (alert.card.name.to_owned(), alert.finding.subject.clone())).collect()
+    };
+    assert_eq!(others(&run), others(&run_heads(case.setup(), &heads(&case.capture), 256)));
 }
 
 /// Two captures as one timeline, ties in their order; the second one's frames are told apart by their capture's number.

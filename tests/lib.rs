@@ -21,7 +21,7 @@ use yagura_core::limits::Limits;
 use yagura_parsers::packet::link::LinkType;
 use yagura_rules::alert::Alert;
 use yagura_rules::detections::CATALOG;
-use yagura_rules::facts::event::FrameRef;
+use yagura_rules::facts::event::{EventKind, FrameRef};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::policy::Policy;
 
@@ -264,6 +264,83 @@ pub fn run_pipeline(setup: Setup, frames: &[Headed], pace: Pace) -> Run {
         pipeline::analyze(setup, &mut source, pace, &mut |found| alerts.extend(found), &mut |_: &dyn FrameSource| {});
     assert!(damage.is_empty(), "frames in memory have no damage");
     Run { alerts, report, policy }
+}
+
+/// What a live capture gives, in its order.
+#[derive(Clone)]
+pub enum Given {
+    /// Frames.
+    Frames(Vec<Headed>),
+    /// A silent second: the capture's clock.
+    Heartbeat(Timestamp),
+    /// Something beside the frames.
+    Fact(EventKind),
+}
+
+/// Runs an analyzer over what a live capture gives.
+pub fn run_given(setup: Setup, given: &[Given]) -> Run {
+    let policy = setup.policy.clone();
+    let mut analyzer = Analyzer::new(setup);
+    let mut alerts = Vec::new();
+    for one in given {
+        match one {
+            Given::Frames(frames) => push(&mut analyzer, frames, 256, &mut alerts),
+            Given::Heartbeat(now) => analyzer.heartbeat(*now, &mut alerts),
+            Given::Fact(kind) => analyzer.tell(kind.clone(), &mut alerts),
+        }
+    }
+    analyzer.finish(&mut alerts);
+    Run { alerts, report: analyzer.into_report(), policy }
+}
+
+/// Runs the program's pipeline over what a live capture gives.
+pub fn run_given_pipeline(setup: Setup, given: &[Given], pace: Pace) -> Run {
+    let policy = setup.policy.clone();
+    let mut alerts = Vec::new();
+    let mut source = Live { given, at: 0, within: 0 };
+    let (report, damage) =
+        pipeline::analyze(setup, &mut source, pace, &mut |found| alerts.extend(found), &mut |_: &dyn FrameSource| {});
+    assert!(damage.is_empty(), "frames in memory have no damage");
+    Run { alerts, report, policy }
+}
+
+/// What a live capture gives, as a source.
+struct Live<'a> {
+    given: &'a [Given],
+    at: usize,
+    within: usize,
+}
+
+impl FrameSource for Live<'_> {
+    fn fill(&mut self, batch: &mut FrameBatch, frames_max: usize) -> Result<Fill, Error> {
+        batch.clear();
+        loop {
+            let Some(given) = self.given.get(self.at) else { return Ok(Fill::End) };
+            if let Given::Frames(frames) = given {
+                for (head, octets) in frames.iter().skip(self.within).take(frames_max.max(1)) {
+                    batch.push(*head, octets);
+                }
+                self.within += batch.frames.len();
+                if !batch.frames.is_empty() {
+                    return Ok(Fill::Frames);
+                }
+            }
+            (self.at, self.within) = (self.at + 1, 0);
+            match given {
+                Given::Frames(_) => {}
+                Given::Heartbeat(now) => return Ok(Fill::Heartbeat(*now)),
+                Given::Fact(kind) => return Ok(Fill::Fact(kind.clone())),
+            }
+        }
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+
+    fn frames_without_time(&self) -> u64 {
+        0
+    }
 }
 
 /// Frames in memory, as a source.

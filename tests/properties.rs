@@ -362,6 +362,7 @@ proptest! {
                     }
                 }
                 Ok(Fill::End) => break,
+                Ok(other) => prop_assert!(false, "a file has frames and nothing else: {other:?}"),
                 Err(error) => {
                     damages += 1;
                     prop_assert!(damages <= count && !error.to_string().contains(char::is_control), "{}", error);

@@ -43,7 +43,18 @@ struct Seat {
     card: &'static Card,
     severity: Option<Severity>,
     interest: Interest,
+    settings: Settings,
     rule: Box<dyn Rule>,
+}
+
+impl Seat {
+    /// A rule that has seen nothing.
+    fn new(registration: &Registration, policy: &JudgePolicy, memory_max: usize) -> Self {
+        let settings = policy.settings.get(registration.card.name).cloned().unwrap_or_default();
+        let rule = (registration.build)(&settings, memory_max.max(1));
+        let severity = policy.severities.get(registration.card.name).copied();
+        Self { card: registration.card, severity, interest: rule.interest(), settings, rule }
+    }
 }
 
 impl Judge {
@@ -54,24 +65,8 @@ impl Judge {
 
     /// As [`Judge::new`], with a list of detections other than [`CATALOG`].
     pub fn with_catalog(catalog: &[Registration], policy: &JudgePolicy, memory_max: usize) -> Self {
-        let none = Settings::default();
-        let mut rules = Vec::new();
-        let mut interest = Interest::TICK;
-        for registration in catalog {
-            let card = registration.card;
-            if policy.disabled.iter().any(|name| name == card.name) {
-                continue;
-            }
-            let rule = (registration.build)(policy.settings.get(card.name).unwrap_or(&none), memory_max.max(1));
-            interest = interest.and(rule.interest());
-            rules.push(Seat {
-                card,
-                severity: policy.severities.get(card.name).copied(),
-                interest: rule.interest(),
-                rule,
-            });
-        }
-        let window = if policy.repeat_window_ns == 0 { REPEAT_WINDOW_NS } else { policy.repeat_window_ns };
+        let seat = |registration| Seat::new(registration, policy, memory_max);
+        let rules: Vec<Seat> = enabled(catalog, policy).map(seat).collect();
         Self {
             told: BTreeMap::new(),
             repeats: 0,
@@ -79,13 +74,31 @@ impl Judge {
             suppressed: 0,
             unjudged: BTreeMap::new(),
             forgotten: BTreeMap::new(),
+            interest: interest(&rules),
             rules,
             suppressions: Suppressions::new(&policy.suppressions),
-            windows: Repeats::new(window, memory_max),
-            interest,
+            windows: Repeats::new(window(policy), memory_max),
             found: Vec::new(),
             closed: Vec::new(),
         }
+    }
+
+    /// Goes by another policy from now on. A rule whose settings are the same keeps what it knows, and repeats are counted
+    /// on, so that nothing is told again because a file was read again.
+    pub fn adopt(&mut self, catalog: &[Registration], policy: &JudgePolicy, memory_max: usize) {
+        let mut before = std::mem::take(&mut self.rules);
+        for registration in enabled(catalog, policy) {
+            let new = Seat::new(registration, policy, memory_max);
+            let same = |seat: &Seat| seat.card.id == new.card.id && seat.settings == new.settings;
+            let kept = before.iter().position(same).map(|place| before.swap_remove(place));
+            self.rules.push(match kept {
+                Some(kept) => Seat { severity: new.severity, ..kept },
+                None => new,
+            });
+        }
+        self.interest = interest(&self.rules);
+        self.suppressions = Suppressions::new(&policy.suppressions);
+        self.windows.set_window(window(policy));
     }
 
     /// The kinds of events that any rule wants. Ticks are always among them: they end the windows of repeats.
@@ -186,6 +199,20 @@ impl Judge {
             self.forgotten.insert("repeats", self.windows.evicted());
         }
     }
+}
+
+/// The detections that a policy has at work, in the list's order.
+fn enabled<'a>(catalog: &'a [Registration], policy: &'a JudgePolicy) -> impl Iterator<Item = &'a Registration> {
+    catalog.iter().filter(|registration| !policy.disabled.iter().any(|name| name == registration.card.name))
+}
+
+/// What any of the rules wants to hear, and ticks.
+fn interest(rules: &[Seat]) -> Interest {
+    rules.iter().fold(Interest::TICK, |all, seat| all.and(seat.interest))
+}
+
+fn window(policy: &JudgePolicy) -> u64 {
+    if policy.repeat_window_ns == 0 { REPEAT_WINDOW_NS } else { policy.repeat_window_ns }
 }
 
 #[cfg(test)]

@@ -113,6 +113,8 @@ pub enum Param {
     Word(&'static str),
     /// Text made of facts (addresses, ports); never octets of the wire.
     Text(String),
+    /// A capture, by its number: shown by the name of its file or interface.
+    Capture(u16),
     /// An asset: shown by its name in the site file beside its address.
     Asset(AssetKey),
     /// Text from the wire: escaped wherever it is shown.
@@ -208,6 +210,10 @@ impl Interest {
     pub const CLOCK: Self = Self(1 << 12);
     /// `Rate`.
     pub const RATE: Self = Self(1 << 13);
+    /// `Unanswered`.
+    pub const CADENCE: Self = Self(1 << 15);
+    /// `CaptureLoss`, `CaptureState`, `Transmitted`, `SensorFault`.
+    pub const SENSOR: Self = Self(1 << 14);
 
     /// Both.
     #[must_use]
@@ -228,17 +234,19 @@ impl Interest {
             K::Point(_) => Self::POINT,
             K::Clock(_) => Self::CLOCK,
             K::Rate(_) => Self::RATE,
+            K::Unanswered(_) => Self::CADENCE,
             K::Gap { .. } | K::StreamConflict { .. } | K::FragmentConflict { .. } => Self::STREAM,
             K::Sighting(_) => Self::SIGHTING,
             K::AssetSeen(_) | K::AddressConflict(_) => Self::ASSET,
             K::LimitReached(_) => Self::LIMIT,
+            K::CaptureLoss(_) | K::CaptureState(_) | K::Transmitted { .. } | K::SensorFault(_) => Self::SENSOR,
             K::Tick | K::End => Self::TICK,
         }
     }
 }
 
 /// The values of a detection's settings, as the site file has them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings(pub std::collections::BTreeMap<String, u64>);
 
 impl Settings {

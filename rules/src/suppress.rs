@@ -143,6 +143,11 @@ impl Repeats {
         }
     }
 
+    /// Windows that open from now on are so long.
+    pub(crate) fn set_window(&mut self, window_ns: u64) {
+        self.window_ns = window_ns;
+    }
+
     /// Whether the alert is to be told now; otherwise it is counted here. What must be closed to make room goes out
     /// first.
     pub(crate) fn admit(&mut self, alert: Alert, closed: &mut Vec<Alert>) -> Option<Alert> {

@@ -402,7 +402,7 @@ fn check(data: &[u8]) {
         }
         Beside::Threads if setup.watch.is_none() => {
             let mut alerts = Vec::new();
-            let pace = Pace { threads: 2, batch_frames: 3 };
+            let pace = Pace { threads: 2, batch_frames: 3, ..Pace::default() };
             let mut source = Source { frames: frames.iter() };
             let (report, _) =
                 pipeline::analyze(setup, &mut source, pace, &mut |found| alerts.extend(found), &mut |_| {});

@@ -42,6 +42,7 @@ fn execute(data: &[u8]) {
                 }
             }
             Ok(Fill::End) => break,
+            Ok(other) => panic!("a file has frames and nothing else: {other:?}"),
             Err(error) => {
                 damages += 1;
                 assert!(damages <= captures, "a damage is told again: {error}");

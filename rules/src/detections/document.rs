@@ -52,7 +52,9 @@ fn describe(out: &mut String, card: &Card) -> std::fmt::Result {
             None => format!("{} {}", technique.id, technique.name),
         })
         .collect();
-    writeln!(out, "- ATT&CK for ICS: {}", techniques.join("; "))?;
+    if !techniques.is_empty() {
+        writeln!(out, "- ATT&CK for ICS: {}", techniques.join("; "))?;
+    }
     writeln!(out, "- Serves: {}", card.serves.join("; "))?;
     for (en, ja, text) in [
         ("What", "内容", &card.what),

@@ -18,18 +18,23 @@ pub mod arp_spoofing;
 pub mod asset_address_conflict;
 pub mod asset_new;
 pub mod capture_limit;
+pub mod capture_loss;
+pub mod capture_silent;
 pub mod clock_far;
 pub mod clock_set;
+pub mod clock_step;
 pub mod command_sequence;
 pub mod conduit_breach;
 pub mod connection_flood;
 pub mod controller_dangerous;
 pub mod conversation_new;
+pub mod device_lost;
 pub mod device_trouble;
 pub mod exception_burst;
 pub mod fragment_conflict;
 pub mod icmp_flood;
 pub mod interrogation_repeated;
+pub mod mirror_suspect;
 pub mod operation_new;
 pub mod point_new;
 pub mod point_stale;
@@ -39,6 +44,8 @@ pub mod quality_bad;
 pub mod reporting_disabled;
 pub mod request_flood;
 pub mod scan_sweep;
+pub mod sensor_fault;
+pub mod sensor_transmits;
 pub mod session_irregular;
 pub mod stream_conflict;
 pub mod unsolicited_storm;
@@ -79,6 +86,13 @@ pub const CATALOG: &[Registration] = &[
     connection_flood::RULE,
     icmp_flood::RULE,
     arp_spoofing::RULE,
+    capture_loss::RULE,
+    capture_silent::RULE,
+    mirror_suspect::RULE,
+    clock_step::RULE,
+    sensor_transmits::RULE,
+    sensor_fault::RULE,
+    device_lost::RULE,
 ];
 
 #[cfg(test)]
@@ -87,6 +101,10 @@ mod tests {
     use crate::rule::{Settings, Text};
     use std::collections::BTreeSet;
     use testing::placeholders;
+
+    /// What befalls the sensor itself.
+    const OF_THE_SENSOR: &[&str] =
+        &["capture_loss", "capture_silent", "mirror_suspect", "clock_step", "sensor_transmits", "sensor_fault"];
 
     /// The sentences of every detection.
     const TEXTS: &[&[&Text]] = &[
@@ -120,6 +138,13 @@ mod tests {
         connection_flood::TEXTS,
         icmp_flood::TEXTS,
         arp_spoofing::TEXTS,
+        capture_loss::TEXTS,
+        capture_silent::TEXTS,
+        mirror_suspect::TEXTS,
+        clock_step::TEXTS,
+        sensor_transmits::TEXTS,
+        sensor_fault::TEXTS,
+        device_lost::TEXTS,
     ];
 
     fn is_japanese(text: &str) -> bool {
@@ -146,7 +171,9 @@ mod tests {
                 assert!(!text.ja.contains("  "), "{}: {}", card.name, text.ja);
                 assert!(placeholders(text.en).is_empty() && placeholders(text.ja).is_empty());
             }
-            assert!(!card.serves.is_empty() && !card.attack.is_empty(), "{}", card.name);
+            // What befalls the sensor is evidence of no technique.
+            let is_own = OF_THE_SENSOR.contains(&card.name);
+            assert!(!card.serves.is_empty() && card.attack.is_empty() == is_own, "{}", card.name);
             for clause in card.serves {
                 let (document, place) = clause.split_once(' ').unwrap_or((clause, ""));
                 assert!(["000", "001", "002", "CSF", "CPG", "62443-3-3"].contains(&document), "{clause}");

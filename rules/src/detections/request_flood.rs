@@ -289,11 +289,12 @@ impl Rule for RequestFlood {
                 found.extend(self.hurried(flow, rate, event, scene));
                 found.extend(self.rated(flow, rate, event, scene));
             }
-            EventKind::Operation(fact) if matches!(fact.stage, Stage::Answered | Stage::Refused) => {
-                // Said with every answer, so it is only noted once.
-                if !self.pairs.get(&(client(flow), server(flow))).is_some_and(|past| past.answers) {
-                    self.past(flow).answers = true;
-                }
+            // Said with every answer, so it is only noted once.
+            EventKind::Operation(fact)
+                if matches!(fact.stage, Stage::Answered | Stage::Refused)
+                    && !self.pairs.get(&(client(flow), server(flow))).is_some_and(|past| past.answers) =>
+            {
+                self.past(flow).answers = true;
             }
             _ => {}
         }

@@ -256,6 +256,14 @@ pub(crate) fn point_change(unit: u16, address: u32, change: PointChange) -> Even
     EventKind::Point(Box::new(PointFact { unit, point, change }))
 }
 
+/// The number that a finding gives for a parameter.
+pub(crate) fn number(finding: &Finding, name: &str) -> u64 {
+    match finding.params.iter().find(|(known, _)| *known == name) {
+        Some((_, crate::rule::Param::Number(number))) => *number,
+        other => panic!("{name} is no number: {other:?}"),
+    }
+}
+
 pub(crate) fn usual() -> Verdict {
     Verdict::Usual(Basis::Line(LINE))
 }

@@ -4,7 +4,7 @@ use super::dialects::command_name;
 use crate::facts::asset::AssetKey;
 use crate::facts::flow::{Flow, Transport};
 use crate::norm::{Basis, Verdict};
-use crate::rule::{Finding, Param, Text};
+use crate::rule::{Finding, Param, Severity, Text};
 use std::sync::Arc;
 use yagura_parsers::message::{Operation, Point, PointValue};
 use yagura_parsers::packet::Scope;
@@ -43,6 +43,33 @@ pub(crate) fn finding(
         assets: vec![client, server],
         earlier: Vec::new(),
     }
+}
+
+/// A finding about what the sensor hears of a capture; its parameter `capture` is set. `subject` says more of it.
+pub(crate) fn of_capture(
+    text: &'static Text,
+    capture: u16,
+    subject: &str,
+    severity: Severity,
+    params: Vec<(&'static str, Param)>,
+) -> Finding {
+    let mut all = vec![("capture", Param::Capture(capture))];
+    all.extend(params);
+    Finding {
+        text,
+        params: all,
+        subject: format!("capture-{capture}/{subject}"),
+        severity: Some(severity),
+        basis: Basis::None,
+        flow: None,
+        assets: Vec::new(),
+        earlier: Vec::new(),
+    }
+}
+
+/// So many whole seconds, for a sentence.
+pub(crate) fn seconds(ns: u64) -> Param {
+    Param::Number(ns.checked_div(1_000_000_000).unwrap_or(0))
 }
 
 /// An asset in a subject: its address, and its broadcast domain where it has tags: `10.0.0.1`, `10.0.0.1@7`.

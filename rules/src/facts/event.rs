@@ -30,7 +30,7 @@ pub struct Event {
 }
 
 /// What was observed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A flow's first frame. `attempt`: it is a SYN without answer so far. Ends may still be guessed.
@@ -62,6 +62,8 @@ pub enum EventKind {
     Clock(ClockFact),
     /// Much goes through a flow.
     Rate(RateFact),
+    /// A unit that answered leaves requests of a flow unanswered, or answers again.
+    Unanswered(UnansweredFact),
     /// Octets of a direction were never seen.
     Gap {
         /// Which way.
@@ -89,6 +91,19 @@ pub enum EventKind {
     AddressConflict(Box<AddressConflict>),
     /// A bound bit for the first time since the last tick: its name in `Limits`.
     LimitReached(&'static str),
+    /// Frames were lost on their way to the sensor.
+    CaptureLoss(Box<LossFact>),
+    /// What the sensor hears, or how it hears it, has changed.
+    CaptureState(Box<CaptureFact>),
+    /// An interface that must only listen has sent frames.
+    Transmitted {
+        /// Which capture.
+        capture: u16,
+        /// How many frames it has sent since the sensor began.
+        frames: u64,
+    },
+    /// Something went wrong in the sensor itself.
+    SensorFault(Box<FaultFact>),
     /// A second of packet time has gone by.
     Tick,
     /// There are no more frames: what waits for time to pass need not wait any longer.
@@ -111,7 +126,7 @@ pub enum Stage {
 }
 
 /// One operation of one message. What is usual is told once a minute and flow; what is not, each time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OperationFact {
     /// What is done. For an answer or refusal: what was asked, where the request was seen.
     pub operation: Operation,
@@ -149,7 +164,7 @@ pub struct Outside {
 }
 
 /// A PDU that breaks its standard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MalformedFact {
     /// Which way it went.
     pub direction: Direction,
@@ -160,7 +175,7 @@ pub struct MalformedFact {
 }
 
 /// What a message shows beside what it says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NoticeFact {
     /// Which way the message went.
     pub direction: Direction,
@@ -194,7 +209,7 @@ impl CommandFault {
 }
 
 /// A command that does not go the way of commands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CommandFact {
     /// What is wrong.
     pub fault: CommandFault,
@@ -229,7 +244,7 @@ pub enum PointChange {
 }
 
 /// A point's value turned bad or good again, or is told no more.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PointFact {
     /// The address behind the endpoint.
     pub unit: u16,
@@ -269,6 +284,18 @@ pub struct RateFact {
     pub waiting: u64,
 }
 
+/// Requests in a row that a unit which answered before has left unanswered. Told at four, and each time that the number
+/// has doubled; and with none, when it answers again after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnansweredFact {
+    /// The address behind the endpoint.
+    pub unit: u16,
+    /// How many.
+    pub requests: u64,
+    /// When the first of them was asked.
+    pub since: Timestamp,
+}
+
 /// Named fields of a message, owned.
 pub type Fields = Box<[(&'static str, FieldValue)]>;
 
@@ -295,6 +322,180 @@ pub enum FieldValue {
     Words(Box<[u16]>),
     /// Bits.
     Bits(Box<[bool]>),
+}
+
+/// Frames that were lost on their way to the sensor, since it was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LossFact {
+    /// Which capture.
+    pub capture: u16,
+    /// Frames that the kernel had no room for.
+    pub kernel: u64,
+    /// Frames that the interface had no room for.
+    pub interface: u64,
+    /// Frames that the sensor had no time for: those of the office, which go first.
+    pub bulk: u64,
+    /// Frames that the sensor had no time for: those of industrial protocols, of addresses and names.
+    pub industrial: u64,
+    /// Frames that were seen meanwhile.
+    pub seen: u64,
+    /// Since when these are counted.
+    pub since: Timestamp,
+}
+
+impl LossFact {
+    /// All that was lost.
+    pub fn lost(&self) -> u64 {
+        [self.kernel, self.interface, self.bulk, self.industrial].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// A change of what the sensor hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureFact {
+    /// Which capture.
+    pub capture: u16,
+    /// What has changed.
+    pub state: CaptureState,
+}
+
+/// What the sensor hears, or how it hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureState {
+    /// No frame has come for a while.
+    Silent {
+        /// When the last one came, or since when the sensor listens.
+        since: Timestamp,
+    },
+    /// Frames come again.
+    Heard {
+        /// So long none came, in ns.
+        silent_ns: u64,
+    },
+    /// The link is down.
+    LinkDown,
+    /// The link is up again.
+    LinkUp,
+    /// The interface is not there any more.
+    InterfaceGone,
+    /// The interface is there again.
+    InterfaceBack,
+    /// The clock that the frames' times are from was set: by so many ns, negative where it was set back.
+    ClockStepped {
+        /// By how much, in ns.
+        by_ns: i64,
+    },
+    /// Many frames in a row were older than one before them: the sensor goes by them from now on.
+    ClockSetBack {
+        /// So much before, in ns.
+        by_ns: u64,
+        /// How many frames it took.
+        frames: u32,
+    },
+    /// What is heard cannot be all that there is.
+    Suspect(MirrorFault),
+    /// What was suspicious of the mirror is so no longer.
+    Plausible(MirrorFlaw),
+}
+
+/// What may be wrong with a mirror port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MirrorFlaw {
+    /// Of conversations only one direction is heard.
+    OneDirection,
+    /// Only one VLAN is heard.
+    OneVlan,
+    /// Nothing is heard that is addressed to one device.
+    NoUnicast,
+}
+
+impl MirrorFlaw {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneDirection => "one_direction",
+            Self::OneVlan => "one_vlan",
+            Self::NoUnicast => "no_unicast",
+        }
+    }
+}
+
+/// Why what is heard cannot be all that there is, with its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MirrorFault {
+    /// What may be wrong.
+    pub flaw: MirrorFlaw,
+    /// So many show it: conversations that were heard in one direction, frames of the one VLAN, frames to groups.
+    pub count: u64,
+    /// Of so many: conversations, or frames.
+    pub total: u64,
+    /// The one VLAN, where it is about that.
+    pub vlan: Option<u16>,
+}
+
+/// Something that went wrong in the sensor itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultFact {
+    /// What.
+    pub fault: SensorFault,
+    /// In which part of the sensor: a protocol's name, a thread, an output. At most [`FaultFact::PART_MAX`] octets.
+    pub part: Box<str>,
+    /// What is known of it, for those who mend it: at most [`FaultFact::TEXT_MAX`] octets. It may hold text of the wire.
+    pub text: Box<str>,
+    /// The packet at which it happened, from its first header on, where it is to be kept: at most
+    /// [`FaultFact::OCTETS_MAX`] octets.
+    pub octets: Option<Arc<[u8]>>,
+}
+
+impl FaultFact {
+    /// Octets of the part's name.
+    pub const PART_MAX: usize = 64;
+    /// Octets of the text.
+    pub const TEXT_MAX: usize = 256;
+    /// Octets of the packet.
+    pub const OCTETS_MAX: usize = 65_536;
+
+    /// A fault; what is too long is cut.
+    pub fn new(fault: SensorFault, part: &str, text: &str, octets: Option<&[u8]>) -> Self {
+        let octets = octets.map(|octets| octets.get(..Self::OCTETS_MAX).unwrap_or(octets).into());
+        Self { fault, part: cut(part, Self::PART_MAX).into(), text: cut(text, Self::TEXT_MAX).into(), octets }
+    }
+}
+
+/// The head of a text, of at most so many octets.
+fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
+/// What went wrong in the sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SensorFault {
+    /// A packet could not be read for a fault in the program: its flow is set aside.
+    Panic,
+    /// A protocol's reader had so many faults that it is used no more.
+    Disabled,
+    /// A part did not answer in time.
+    Hang,
+    /// What is to be kept finds no room.
+    StorageFull,
+    /// An output takes nothing.
+    OutputStuck,
+    /// Anything else.
+    Other,
+}
+
+impl SensorFault {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Disabled => "disabled",
+            Self::Hang => "hang",
+            Self::StorageFull => "storage_full",
+            Self::OutputStuck => "output_stuck",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Somebody shows itself.

@@ -1,9 +1,9 @@
 //! `Analyzer`: the whole core on one thread; it defines what the sensor says.
 
 use crate::counters::Counters;
-use crate::desk::Desk;
+use crate::desk::{Desk, KeptPacket};
 use crate::dispatch::{Dispatcher, Octets, Receiver, Routed, SHARDS};
-use crate::draft::Draft;
+use crate::draft::{Draft, Moment, phase};
 use crate::frame::FrameBatch;
 use crate::limits::Limits;
 use crate::points::PointRecord;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::asset::{Asset, AssetKey};
-use yagura_rules::facts::event::{EventKind, FrameRef};
+use yagura_rules::facts::event::EventKind;
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::learn::Baseline;
 use yagura_rules::policy::Policy;
@@ -33,6 +33,9 @@ pub struct Setup {
     pub points: bool,
     /// The frame of the timeline whose way is to be told.
     pub watch: Option<u64>,
+    /// Octets at which the reading fails, so that tests can see what a fault in the program costs.
+    #[doc(hidden)]
+    pub trip: Option<Arc<[u8]>>,
 }
 
 impl Setup {
@@ -47,6 +50,7 @@ impl Setup {
             .map(|index| {
                 let norm = Arc::clone(&self.policy.norm);
                 let shard = Shard::new(index, SHARDS, &self.limits, norm, self.seed, self.learn, self.watch);
+                let shard = shard.tripping_over(self.trip.clone());
                 if self.points { shard.listing_points() } else { shard }
             })
             .collect()
@@ -63,7 +67,7 @@ pub struct Analyzer {
     dispatcher: Dispatcher,
     floor: Floor,
     desk: Desk,
-    last: FrameRef,
+    limits: Limits,
     watch: bool,
 }
 
@@ -86,16 +90,22 @@ impl Receiver for Floor {
         }
     }
 
-    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
+    fn tick(&mut self, moment: &Moment) {
         for shard in &mut self.shards {
-            shard.tick(number, origin, now);
+            shard.tick(moment);
             shard.drain_into(&mut self.drafts);
         }
-        self.drafts.push(Draft::tick(number, origin, now));
+        self.drafts.push(Draft::tick(moment));
     }
 
-    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) {
-        self.drafts.push(Draft::fact(number, origin, time, kind));
+    fn fact(&mut self, moment: &Moment, kind: EventKind) {
+        if moment.phase == phase::AFTER {
+            for shard in &mut self.shards {
+                shard.end_settled(moment.number);
+                shard.drain_into(&mut self.drafts);
+            }
+        }
+        self.drafts.push(Draft::fact(moment, kind));
     }
 }
 
@@ -106,7 +116,7 @@ impl Analyzer {
             dispatcher: setup.dispatcher(),
             floor: Floor { shards: setup.shards(), drafts: Vec::new() },
             desk: setup.desk(),
-            last: FrameRef { capture: 0, frame: 0 },
+            limits: setup.limits,
             watch: setup.watch.is_some(),
         }
     }
@@ -114,22 +124,50 @@ impl Analyzer {
     /// Looks at frames. Never fails, never blocks.
     pub fn push_batch(&mut self, batch: &FrameBatch, out: &mut Vec<Alert>) {
         self.dispatcher.route(batch, &mut self.floor);
-        if let Some(last) = batch.frames.last() {
-            self.last = last.origin;
+        self.desk.take(&mut self.floor.drafts, out);
+    }
+
+    /// Moves the packet clock on a silent wire, once a second: what waits for time to pass need not wait for a frame.
+    /// `now` is the capture's clock.
+    pub fn heartbeat(&mut self, now: Timestamp, out: &mut Vec<Alert>) {
+        self.dispatcher.heartbeat(now, &mut self.floor);
+        self.judge(out);
+    }
+
+    /// Takes a fact that frames do not show, such as [`EventKind::CaptureLoss`]; its place is after the frames so far.
+    pub fn tell(&mut self, kind: EventKind, out: &mut Vec<Alert>) {
+        self.dispatcher.tell(kind, &mut self.floor);
+        self.judge(out);
+    }
+
+    /// The packets so far at which the reading failed: the first 16, for those who mend it.
+    pub fn kept(&self) -> &[KeptPacket] {
+        self.desk.kept()
+    }
+
+    /// Goes by another policy from the next frame on. What has to be known before the first frame stays as it was: whether
+    /// VLAN tags tell devices apart, and for flows that are known the lengths of fields.
+    pub fn adopt(&mut self, policy: &Policy) {
+        for shard in &mut self.floor.shards {
+            shard.adopt(&policy.norm);
         }
+        self.desk.adopt(&self.limits, policy);
+    }
+
+    fn judge(&mut self, out: &mut Vec<Alert>) {
+        Desk::order(&mut self.floor.drafts);
         self.desk.take(&mut self.floor.drafts, out);
     }
 
     /// Closes flows, settles what waits.
     pub fn finish(&mut self, out: &mut Vec<Alert>) {
-        let (number, now) = (self.dispatcher.number(), self.dispatcher.now());
+        let (number, last, now) = (self.dispatcher.number(), self.dispatcher.last(), self.dispatcher.now());
         for shard in &mut self.floor.shards {
-            shard.finish(number, self.last, now);
+            shard.finish(number, last, now);
             shard.drain_into(&mut self.floor.drafts);
         }
-        self.floor.drafts.push(Draft::end(number, self.last, now));
-        Desk::order(&mut self.floor.drafts);
-        self.desk.take(&mut self.floor.drafts, out);
+        self.floor.drafts.push(Draft::end(number, last, now));
+        self.judge(out);
         self.desk.finish(out);
     }
 
@@ -155,6 +193,8 @@ pub struct Report {
     pub learnt: Option<Baseline>,
     /// The points of the process, where they were asked for, in the order of server, protocol, unit, space and address.
     pub points: Vec<PointRecord>,
+    /// The packets at which the reading failed: the first 16.
+    pub kept: Vec<KeptPacket>,
     /// The way of the frame that was watched.
     pub trace: Option<Trace>,
 }
@@ -169,7 +209,8 @@ impl Report {
             shard.report(&mut counters);
             shard.points(&mut points);
         }
+        let kept = desk.kept().to_vec();
         let (assets, learnt) = desk.into_report(&mut counters);
-        Self { counters, assets, learnt, points: points.into_values().collect(), trace: None }
+        Self { counters, assets, learnt, points: points.into_values().collect(), kept, trace: None }
     }
 }

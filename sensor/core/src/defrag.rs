@@ -165,6 +165,13 @@ impl Defragmenter {
         (Outcome::Held, conflict)
     }
 
+    /// The clock was set back: nothing began later than now.
+    pub fn set_back(&mut self, now: Timestamp) {
+        for datagram in self.datagrams.values_mut() {
+            datagram.started = datagram.started.min(now);
+        }
+    }
+
     /// Gives up datagrams whose time is over.
     pub fn expire(&mut self, now: Timestamp) {
         while let Some((_, key)) = self.order.first_key_value() {

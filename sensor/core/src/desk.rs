@@ -3,17 +3,33 @@
 use crate::counters::Counters;
 use crate::draft::Draft;
 use crate::limits::Limits;
+use crate::shard::faults::KEPT_MAX;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use yagura_rules::alert::Alert;
+use yagura_rules::detections::CATALOG;
 use yagura_rules::facts::asset::{Asset, AssetKey};
-use yagura_rules::facts::event::{Event, EventId, EventKind};
+use yagura_rules::facts::event::{Event, EventId, EventKind, FaultFact, FrameRef};
+use yagura_rules::facts::time::Timestamp;
 use yagura_rules::judge::Judge;
 use yagura_rules::learn::{Baseline, Learner};
 use yagura_rules::norm::Norm;
 use yagura_rules::policy::Policy;
 use yagura_rules::rule::{Interest, Scene};
+
+/// A packet at which the reading failed, kept for those who mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPacket {
+    /// The frame.
+    pub origin: FrameRef,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// What was read: a protocol's name.
+    pub part: Box<str>,
+    /// Its octets from its first header on; at most [`FaultFact::OCTETS_MAX`].
+    pub octets: Arc<[u8]>,
+}
 
 /// The one order of events, the world that they add up to, and the judge.
 pub struct Desk {
@@ -25,6 +41,7 @@ pub struct Desk {
     last: (u64, u32),
     events: u64,
     derived: Vec<EventKind>,
+    kept: Vec<KeptPacket>,
 }
 
 impl Desk {
@@ -40,6 +57,7 @@ impl Desk {
             last: (0, 0),
             events: 0,
             derived: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -58,6 +76,9 @@ impl Desk {
                 }
                 continue;
             };
+            if let EventKind::SensorFault(fact) = &mut event.kind {
+                keep(&mut self.kept, fact, event.origin, event.time);
+            }
             self.world.observe(&event, &mut self.derived);
             event.id = self.next_id(draft.number, draft.settled_before);
             self.judge(&event, out);
@@ -69,6 +90,18 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// The packets at which the reading failed: the first of them.
+    pub fn kept(&self) -> &[KeptPacket] {
+        &self.kept
+    }
+
+    /// Goes by another policy from now on.
+    pub fn adopt(&mut self, limits: &Limits, policy: &Policy) {
+        self.norm = Arc::clone(&policy.norm);
+        self.judge.adopt(CATALOG, &policy.judge, limits.rule_memory_max);
+        self.interest = self.judge.interest();
     }
 
     /// There are no more events.
@@ -110,5 +143,16 @@ impl Desk {
             let scene = Scene { assets: &self.world, norm: &self.norm };
             self.judge.observe(event, scene, out);
         }
+    }
+}
+
+/// Keeps the packet of a fault; where there are enough, its octets go.
+#[cold]
+fn keep(kept: &mut Vec<KeptPacket>, fact: &mut FaultFact, origin: FrameRef, time: Timestamp) {
+    if kept.len() >= KEPT_MAX {
+        fact.octets = None;
+    }
+    if let Some(octets) = &fact.octets {
+        kept.push(KeptPacket { origin, time, part: fact.part.clone(), octets: Arc::clone(octets) });
     }
 }

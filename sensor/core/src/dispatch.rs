@@ -1,9 +1,9 @@
 //! `Dispatcher`: frame number, headers, fragments, mirror copies, ticks, and which shard a packet belongs to.
 
-use crate::clock::PacketClock;
+use crate::clock::{PacketClock, Step};
 use crate::counters::Counters;
 use crate::defrag::{Defragmenter, Outcome};
-use crate::draft::Draft;
+use crate::draft::{Draft, Moment, phase};
 use crate::duplicates::Duplicates;
 use crate::frame::{FrameBatch, FrameHead};
 use crate::limits::Limits;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use yagura_parsers::packet::decode::{decode, decode_datagram};
 use yagura_parsers::packet::{Anomalies, Carrier, DEPTH_MAX, Network, Packet, Transport};
-use yagura_rules::facts::event::{EventKind, FrameRef};
+use yagura_rules::facts::event::{CaptureFact, CaptureState, EventKind, FrameRef};
 use yagura_rules::facts::time::Timestamp;
 
 /// Shards, whatever the number of threads: a flow's shard depends on its addresses alone.
@@ -57,45 +57,29 @@ pub enum Octets<'a> {
 pub trait Receiver {
     /// A packet.
     fn packet(&mut self, routed: &Routed, octets: Octets<'_>);
-    /// A second has begun, just before the frame of this number.
-    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp);
-    /// Something that was met on the way.
-    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind);
+    /// A second has begun: just before a frame, or after it, on a silent wire.
+    fn tick(&mut self, moment: &Moment);
+    /// Something that was met on the way, or that the app tells.
+    fn fact(&mut self, moment: &Moment, kind: EventKind);
 }
 
 /// What the shards get, in order.
 #[derive(Debug)]
 pub enum Item {
-    /// A second has begun, just before this frame.
-    Tick {
-        /// Number of the frame that the tick comes before.
-        number: u64,
-        /// That frame.
-        origin: FrameRef,
-        /// The clock's time.
-        now: Timestamp,
-    },
+    /// A second has begun: just before a frame, or after it, on a silent wire.
+    Tick(Moment),
     /// A packet, and where its octets lie.
     Packet(Routed, Source),
-    /// Something that was met on the way.
-    Fact {
-        /// Number of the frame.
-        number: u64,
-        /// The frame.
-        origin: FrameRef,
-        /// Its time.
-        time: Timestamp,
-        /// What.
-        kind: EventKind,
-    },
+    /// Something that was met on the way, or that the app tells.
+    Fact(Moment, EventKind),
 }
 
 impl Item {
     /// What the judge hears of it: a tick after all that the shards do at it, a fact before its frame's packet.
     pub fn draft(&self) -> Option<Draft> {
         match self {
-            Self::Tick { number, origin, now } => Some(Draft::tick(*number, *origin, *now)),
-            Self::Fact { number, origin, time, kind } => Some(Draft::fact(*number, *origin, *time, kind.clone())),
+            Self::Tick(moment) => Some(Draft::tick(moment)),
+            Self::Fact(moment, kind) => Some(Draft::fact(moment, kind.clone())),
             Self::Packet(..) => None,
         }
     }
@@ -145,12 +129,12 @@ impl Receiver for RoutedBatch {
         self.items.push(Item::Packet(*routed, source));
     }
 
-    fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
-        self.items.push(Item::Tick { number, origin, now });
+    fn tick(&mut self, moment: &Moment) {
+        self.items.push(Item::Tick(*moment));
     }
 
-    fn fact(&mut self, number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) {
-        self.items.push(Item::Fact { number, origin, time, kind });
+    fn fact(&mut self, moment: &Moment, kind: EventKind) {
+        self.items.push(Item::Fact(*moment, kind));
     }
 }
 
@@ -169,6 +153,9 @@ struct Carried {
     tunnelled: u64,
 }
 
+/// A wire that is silent for longer than this may have said what nobody heard, in ns.
+const PAUSE_NS: u64 = 30_000_000_000;
+
 /// The first hand on a frame. Everything that depends on the order of frames is here or in the judge.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -177,6 +164,12 @@ pub struct Dispatcher {
     duplicates: Duplicates,
     /// Frames so far.
     number: u64,
+    /// The last frame.
+    last: FrameRef,
+    /// When a frame came last, to the second.
+    heard: Timestamp,
+    /// Since when frames have come without a long pause.
+    heard_since: Timestamp,
     octets: u64,
     captured_octets: u64,
     carried: Carried,
@@ -198,6 +191,9 @@ impl Dispatcher {
             defrag: Defragmenter::new(limits),
             duplicates: Duplicates::new(limits, seed),
             number: 0,
+            last: FrameRef { capture: 0, frame: 0 },
+            heard: Timestamp(0),
+            heard_since: Timestamp(0),
             octets: 0,
             captured_octets: 0,
             carried: Carried::default(),
@@ -216,15 +212,40 @@ impl Dispatcher {
         self.number
     }
 
+    /// The last frame.
+    pub fn last(&self) -> FrameRef {
+        self.last
+    }
+
     /// The clock's time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Moves the clock on a silent wire, after the last frame.
+    pub fn heartbeat(&mut self, now: Timestamp, to: &mut impl Receiver) {
+        match self.clock.advance(now) {
+            Step::Within => {}
+            step => self.tick(step, self.last, phase::AFTER, to),
+        }
+    }
+
+    /// Takes a fact of the app's, after the last frame.
+    pub fn tell(&mut self, kind: EventKind, to: &mut impl Receiver) {
+        to.fact(&self.moment(phase::AFTER, self.last, self.clock.now()), kind);
+    }
+
+    fn moment(&self, phase: u8, origin: FrameRef, time: Timestamp) -> Moment {
+        Moment { number: self.number, phase, origin, time, heard_since: self.heard_since, set_back: false }
     }
 
     /// Reads the headers of a batch's frames, and hands each on.
     pub fn route(&mut self, batch: &FrameBatch, to: &mut impl Receiver) {
         for (index, head) in batch.frames.iter().enumerate() {
             self.frame(head, u32::try_from(index).unwrap_or(u32::MAX), batch.octets_of(head), to);
+        }
+        if let Some(last) = batch.frames.last() {
+            self.last = last.origin;
         }
     }
 
@@ -236,8 +257,9 @@ impl Dispatcher {
         if head.captured_octets < head.wire_octets {
             self.truncated = self.truncated.saturating_add(1);
         }
-        if self.clock.advance(head.time) {
-            self.tick(head.origin, to);
+        match self.clock.advance(head.time) {
+            Step::Within => {}
+            step => self.tick(step, head.origin, phase::TICK, to),
         }
         let mut routed = Routed {
             number: self.number,
@@ -269,13 +291,29 @@ impl Dispatcher {
         to.packet(&routed, Octets::Frame(index, octets));
     }
 
-    fn tick(&mut self, origin: FrameRef, to: &mut impl Receiver) {
+    fn tick(&mut self, step: Step, origin: FrameRef, phase: u8, to: &mut impl Receiver) {
         let now = self.clock.now();
+        let set_back = matches!(step, Step::Back(_));
+        if set_back || now.since(self.heard) > PAUSE_NS {
+            self.heard_since = now;
+        }
+        if set_back || phase == phase::TICK {
+            self.heard = now;
+        }
+        if set_back {
+            self.defrag.set_back(now);
+        }
         self.defrag.expire(now);
-        to.tick(self.number, origin, now);
+        let moment = Moment { set_back, ..self.moment(phase, origin, now) };
+        to.tick(&moment);
+        let after = Moment { phase: phase.max(phase::FACT), ..moment };
+        if let Step::Back(by_ns) = step {
+            let state = CaptureState::ClockSetBack { by_ns, frames: PacketClock::patience() };
+            to.fact(&after, EventKind::CaptureState(Box::new(CaptureFact { capture: origin.capture, state })));
+        }
         if self.defrag.evicted > self.evicted_told {
             self.evicted_told = self.defrag.evicted;
-            to.fact(self.number, origin, now, EventKind::LimitReached("fragments_octets_max"));
+            to.fact(&after, EventKind::LimitReached("fragments_octets_max"));
         }
     }
 
@@ -292,7 +330,7 @@ impl Dispatcher {
                 self.defrag.take(routed.number, routed.now, routed.packet.scope, &ip, fragment, &held);
             if conflict {
                 let kind = EventKind::FragmentConflict { source: ip.source, destination: ip.destination };
-                to.fact(routed.number, routed.origin, routed.time, kind);
+                to.fact(&self.moment(phase::FACT, routed.origin, routed.time), kind);
                 note(&mut self.anomalies, "fragment_conflict");
             }
             let Outcome::Whole(whole) = outcome else {

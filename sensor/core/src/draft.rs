@@ -11,8 +11,27 @@ pub mod phase {
     pub const FACT: u8 = 1;
     /// The packet.
     pub const PACKET: u8 = 2;
+    /// After the packet: a heartbeat on a silent wire, and what the app tells.
+    pub const AFTER: u8 = 3;
     /// After the last frame.
-    pub const END: u8 = 3;
+    pub const END: u8 = 4;
+}
+
+/// A place in the one order, and the time there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Number of the frame that it is before, or after.
+    pub number: u64,
+    /// Which part of the frame's turn: see [`phase`].
+    pub phase: u8,
+    /// The frame.
+    pub origin: FrameRef,
+    /// The time: the clock's, or that of the frame.
+    pub time: Timestamp,
+    /// Since when frames have come without a long pause: what was not heard before may have been said all the same.
+    pub heard_since: Timestamp,
+    /// Whether the clock was set back here: what waits for a time that is further off than it ever waits has been misled.
+    pub set_back: bool,
 }
 
 /// An event on its way into the one order.
@@ -38,13 +57,13 @@ impl Draft {
     }
 
     /// A second has begun: after all that the shards do at it.
-    pub fn tick(number: u64, origin: FrameRef, now: Timestamp) -> Self {
-        Self::of_no_flow(number, phase::TICK, u8::MAX, origin, now, EventKind::Tick)
+    pub fn tick(moment: &Moment) -> Self {
+        Self::of_no_flow(moment.number, moment.phase, u8::MAX, moment.origin, moment.time, EventKind::Tick)
     }
 
-    /// Something that the dispatcher met, before its frame's packet.
-    pub fn fact(number: u64, origin: FrameRef, time: Timestamp, kind: EventKind) -> Self {
-        Self::of_no_flow(number, phase::FACT, 0, origin, time, kind)
+    /// Something that the dispatcher met before its frame's packet, or was told after it.
+    pub fn fact(moment: &Moment, kind: EventKind) -> Self {
+        Self::of_no_flow(moment.number, moment.phase, 0, moment.origin, moment.time, kind)
     }
 
     /// There are no more frames: the last event of all.

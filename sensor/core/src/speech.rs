@@ -5,7 +5,7 @@ use crate::points::Cursor;
 use std::collections::VecDeque;
 use yagura_parsers::message::{Operation, Target, Verb};
 use yagura_parsers::protocols::AnyDissector;
-use yagura_rules::facts::event::FrameRef;
+use yagura_rules::facts::event::{FrameRef, UnansweredFact};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::{PairNorm, Verdict};
 
@@ -33,6 +33,8 @@ pub struct Talk {
     pub commands: Option<Box<Commands>>,
     /// The point that is told next, most likely.
     pub cursor: Cursor,
+    /// Requests in a row without an answer, of units that have answered.
+    pub unanswered: Unanswered,
     /// The minute in which a clock that is far off was told last.
     pub clock_minute: u64,
     /// The minute in which a message of the wrong end was told last.
@@ -49,9 +51,48 @@ impl Talk {
             counted: Counted::default(),
             commands: None,
             cursor: Cursor::default(),
+            unanswered: Unanswered::default(),
             clock_minute: u64::MAX,
             sender_minute: u64::MAX,
         }
+    }
+}
+
+/// Requests in a row that have no answer, of each unit that has answered.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    /// What is kept of a unit; [`Unanswered::UNITS_MAX`] at most.
+    units: Vec<UnansweredFact>,
+}
+
+impl Unanswered {
+    /// So many are worth telling.
+    const FIRST: u64 = 4;
+    /// Units of a flow that are told apart; further ones are not looked at.
+    const UNITS_MAX: usize = 32;
+
+    /// Counts a request that awaits an answer. Answers their number where it is to be told.
+    #[inline]
+    pub fn ask(&mut self, unit: u16, now: Timestamp) -> Option<UnansweredFact> {
+        let asked = self.units.iter_mut().find(|asked| asked.unit == unit)?;
+        if asked.requests == 0 {
+            asked.since = now;
+        }
+        asked.requests = asked.requests.saturating_add(1);
+        (asked.requests >= Self::FIRST && asked.requests.is_power_of_two()).then_some(*asked)
+    }
+
+    /// A unit answers. Answers that where it is to be told.
+    #[inline]
+    pub fn answer(&mut self, unit: u16, now: Timestamp) -> Option<UnansweredFact> {
+        if let Some(asked) = self.units.iter_mut().find(|asked| asked.unit == unit) {
+            let waited = std::mem::take(&mut asked.requests) >= Self::FIRST;
+            return waited.then_some(*asked);
+        }
+        if self.units.len() < Self::UNITS_MAX {
+            self.units.push(UnansweredFact { unit, requests: 0, since: now });
+        }
+        None
     }
 }
 
@@ -364,6 +405,23 @@ mod tests {
             counted.is_to_be_told(&Operation { unit, ..read(1) }, 9);
         }
         assert_eq!(counted.kinds.len(), Counted::KINDS);
+    }
+
+    #[test]
+    fn unanswered_requests_are_told_at_four_and_each_doubling_once_the_server_has_answered() {
+        let mut never = Unanswered::default();
+        assert!((0..100).all(|n| never.ask(1, Timestamp(n)).is_none()), "one direction only may be heard");
+        let mut unanswered = Unanswered::default();
+        assert_eq!(unanswered.answer(1, Timestamp(0)), None);
+        assert!((0..100).all(|n| unanswered.ask(2, Timestamp(n)).is_none()), "another unit, that never answered");
+        let told: Vec<_> = (1..=20).filter_map(|n| unanswered.ask(1, Timestamp(n))).collect();
+        assert_eq!(told.iter().map(|fact| fact.requests).collect::<Vec<_>>(), [4, 8, 16]);
+        assert!(told.iter().all(|fact| (fact.unit, fact.since) == (1, Timestamp(1))));
+        assert_eq!(unanswered.answer(1, Timestamp(30)).map(|fact| fact.requests), Some(0));
+        assert_eq!(unanswered.answer(1, Timestamp(30)), None);
+        assert!(unanswered.ask(1, Timestamp(31)).is_none() && unanswered.answer(1, Timestamp(32)).is_none());
+        assert!((0..100).all(|unit| unanswered.answer(unit, Timestamp(40)).is_none()));
+        assert_eq!(unanswered.units.len(), Unanswered::UNITS_MAX);
     }
 
     #[test]

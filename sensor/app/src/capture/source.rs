@@ -3,16 +3,36 @@
 use super::error::Error;
 use yagura_core::frame::{FrameBatch, FrameHead};
 use yagura_parsers::packet::link::LinkType;
-use yagura_rules::facts::event::FrameRef;
+use yagura_rules::facts::event::{EventKind, FrameRef};
 use yagura_rules::facts::time::Timestamp;
+use yagura_rules::policy::Policy;
 
 /// What became of a call to [`FrameSource::fill`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Fill {
     /// The batch holds at least one frame.
     Frames,
+    /// No frame has come; the capture's clock says so much. Live captures only; the batch is empty.
+    Heartbeat(Timestamp),
+    /// Something beside the frames is to be known. Live captures only; the batch is empty.
+    Fact(EventKind),
+    /// Another policy holds from the next frame on. Live captures only; the batch is empty.
+    Policy(Box<Policy>),
     /// There are no more frames, now or later; the batch is empty.
     End,
+}
+
+impl PartialEq for Fill {
+    /// Two policies are the same where they are one.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Frames, Self::Frames) | (Self::End, Self::End) => true,
+            (Self::Heartbeat(one), Self::Heartbeat(other)) => one == other,
+            (Self::Fact(one), Self::Fact(other)) => one == other,
+            (Self::Policy(one), Self::Policy(other)) => std::ptr::eq(&raw const **one, &raw const **other),
+            _ => false,
+        }
+    }
 }
 
 /// How much of what a source reads has been read, in octets as stored (packed ones, where the file is compressed).

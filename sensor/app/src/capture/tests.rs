@@ -70,6 +70,7 @@ fn drain(source: &mut dyn FrameSource, frames_max: usize) -> (Vec<Seen>, Vec<Err
                 assert_eq!(source.fill(&mut batch, frames_max), Ok(Fill::End), "the end stays the end");
                 return (frames, errors);
             }
+            Ok(Fill::Heartbeat(_) | Fill::Fact(_) | Fill::Policy(_)) => panic!("a file has frames and nothing else"),
             Err(error) => {
                 assert!(batch.frames.is_empty());
                 assert!(!error.to_string().contains('\n'), "{error}");

@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use yagura_core::analyzer::{Analyzer, Report, Setup};
 use yagura_core::desk::Desk;
-use yagura_core::dispatch::{Dispatcher, Item, RoutedBatch};
-use yagura_core::draft::Draft;
+use yagura_core::dispatch::{Item, RoutedBatch};
+use yagura_core::draft::{Draft, phase};
 use yagura_core::frame::FrameBatch;
 use yagura_core::shard::Shard;
 use yagura_rules::alert::Alert;
 use yagura_rules::facts::event::FrameRef;
+use yagura_rules::norm::Norm;
 
 /// Batches that are under way at once.
 const UNDER_WAY: usize = 8;
@@ -27,11 +28,21 @@ pub struct Pace {
     pub threads: usize,
     /// Frames of a batch.
     pub batch_frames: usize,
+    /// What each thread does first, once all of them run: it gives up what it needs no more.
+    pub enter: Option<fn()>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { threads: 1, batch_frames: 4_096 }
+        Self { threads: 1, batch_frames: 4_096, enter: None }
+    }
+}
+
+impl Pace {
+    fn enter(self) {
+        if let Some(enter) = self.enter {
+            enter();
+        }
     }
 }
 
@@ -65,11 +76,18 @@ fn on_one_hand(
     progress: &mut dyn FnMut(&dyn FrameSource),
 ) -> (Report, Vec<crate::capture::error::Error>) {
     let mut analyzer = Analyzer::new(setup);
+    pace.enter();
     let mut batch = FrameBatch::default();
     let mut found = Vec::new();
     let mut damage = Vec::new();
-    while next(source, &mut batch, pace, &mut damage) {
-        analyzer.push_batch(&batch, &mut found);
+    loop {
+        match next(source, &mut batch, pace, &mut damage) {
+            Fill::Frames => analyzer.push_batch(&batch, &mut found),
+            Fill::Heartbeat(now) => analyzer.heartbeat(now, &mut found),
+            Fill::Fact(kind) => analyzer.tell(kind, &mut found),
+            Fill::Policy(policy) => analyzer.adopt(&policy),
+            Fill::End => break,
+        }
         tell(&mut found, alerts);
         progress(source);
     }
@@ -88,6 +106,8 @@ struct Work {
 /// What a worker has to do.
 enum Order {
     Work(Arc<Work>),
+    /// Another norm holds from now on. It is not answered.
+    Adopt(Arc<Norm>),
     /// There are no more: number and origin of the last frame, and the clock's time.
     Finish(u64, FrameRef, yagura_rules::facts::time::Timestamp),
 }
@@ -114,34 +134,51 @@ fn on_many(
         for (number, shards) in hands.into_iter().enumerate() {
             let (orders, work) = bounded::<Order>(UNDER_WAY);
             let (results, done) = bounded::<Vec<Draft>>(UNDER_WAY + 1);
-            let thread = std::thread::Builder::new()
-                .name(format!("shard-{number}"))
-                .spawn_scoped(scope, move || shards_at_work(shards, &work, &results));
+            let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn_scoped(scope, move || {
+                pace.enter();
+                shards_at_work(shards, &work, &results)
+            });
             match thread {
                 Ok(thread) => workers.push((orders, done, thread)),
                 Err(error) => panic!("the system gives no thread: {error}"),
             }
         }
+        pace.enter();
         let mut under_way: VecDeque<Arc<Work>> = VecDeque::new();
         let mut pool: Vec<Work> = Vec::new();
         let mut found = Vec::new();
         let mut drafts = Vec::new();
-        let mut last = FrameRef { capture: 0, frame: 0 };
         let mut damage = Vec::new();
         loop {
             let mut work = pool.pop().unwrap_or_default();
             work.routed.clear();
-            if !next(source, &mut work.batch, pace, &mut damage) {
-                break;
+            let fill = next(source, &mut work.batch, pace, &mut damage);
+            let waits = !matches!(fill, Fill::Frames);
+            match fill {
+                Fill::Frames => dispatcher.route(&work.batch, &mut work.routed),
+                Fill::Heartbeat(now) => dispatcher.heartbeat(now, &mut work.routed),
+                Fill::Fact(kind) => dispatcher.tell(kind, &mut work.routed),
+                Fill::Policy(policy) => {
+                    while !under_way.is_empty() {
+                        settle(&mut under_way, &workers, &mut drafts, &mut desk, &mut found, &mut pool);
+                    }
+                    for (orders, ..) in &workers {
+                        let _ = orders.send(Order::Adopt(Arc::clone(&policy.norm)));
+                    }
+                    desk.adopt(&setup.limits, &policy);
+                    pool.push(work);
+                    continue;
+                }
+                Fill::End => break,
             }
-            route(&mut dispatcher, &mut work, &mut last);
             let work = Arc::new(work);
             for (orders, ..) in &workers {
                 // A worker that is gone has panicked; the scope tells of it.
                 let _ = orders.send(Order::Work(Arc::clone(&work)));
             }
             under_way.push_back(work);
-            if under_way.len() >= UNDER_WAY {
+            // On a silent wire nothing is to wait for the batches that would push it on.
+            while under_way.len() >= UNDER_WAY || (waits && !under_way.is_empty()) {
                 settle(&mut under_way, &workers, &mut drafts, &mut desk, &mut found, &mut pool);
             }
             tell(&mut found, alerts);
@@ -151,13 +188,13 @@ fn on_many(
             settle(&mut under_way, &workers, &mut drafts, &mut desk, &mut found, &mut pool);
         }
         for (orders, ..) in &workers {
-            let _ = orders.send(Order::Finish(dispatcher.number(), last, dispatcher.now()));
+            let _ = orders.send(Order::Finish(dispatcher.number(), dispatcher.last(), dispatcher.now()));
         }
         for (_, done, _) in &workers {
             drafts.extend(done.recv().into_iter().flatten());
         }
         Desk::order(&mut drafts);
-        drafts.push(Draft::end(dispatcher.number(), last, dispatcher.now()));
+        drafts.push(Draft::end(dispatcher.number(), dispatcher.last(), dispatcher.now()));
         desk.take(&mut drafts, &mut found);
         desk.finish(&mut found);
         tell(&mut found, alerts);
@@ -174,26 +211,18 @@ fn on_many(
     })
 }
 
-/// The next batch; false where there is none. Damage is noted, and what comes after it is read.
+/// The next batch, or what there is instead. Damage is noted, and what comes after it is read.
 fn next(
     source: &mut dyn FrameSource,
     batch: &mut FrameBatch,
     pace: Pace,
     damage: &mut Vec<crate::capture::error::Error>,
-) -> bool {
+) -> Fill {
     loop {
         match source.fill(batch, pace.batch_frames) {
-            Ok(Fill::Frames) => return true,
-            Ok(Fill::End) => return false,
+            Ok(fill) => return fill,
             Err(error) => damage.push(error),
         }
-    }
-}
-
-fn route(dispatcher: &mut Dispatcher, work: &mut Work, last: &mut FrameRef) {
-    dispatcher.route(&work.batch, &mut work.routed);
-    if let Some(frame) = work.batch.frames.last() {
-        *last = frame.origin;
     }
 }
 
@@ -239,12 +268,17 @@ fn shards_at_work(
                                 shard.packet(routed, work.routed.octets(&work.batch, *source));
                             }
                         }
-                        Item::Tick { number, origin, now } => {
+                        Item::Tick(moment) => {
                             for (_, shard) in &mut shards {
-                                shard.tick(*number, *origin, *now);
+                                shard.tick(moment);
                             }
                         }
-                        Item::Fact { .. } => {}
+                        Item::Fact(moment, _) if moment.phase == phase::AFTER => {
+                            for (_, shard) in &mut shards {
+                                shard.end_settled(moment.number);
+                            }
+                        }
+                        Item::Fact(..) => {}
                     }
                 }
                 for (_, shard) in &mut shards {
@@ -252,6 +286,12 @@ fn shards_at_work(
                 }
                 // The batch goes home before its results do, so that its room can be used again.
                 drop(work);
+            }
+            Order::Adopt(norm) => {
+                for (_, shard) in &mut shards {
+                    shard.adopt(&norm);
+                }
+                continue;
             }
             Order::Finish(number, last, now) => {
                 for (_, shard) in &mut shards {

@@ -18,8 +18,10 @@ use yagura_rules::alert::Alert;
 use yagura_rules::detections::CATALOG;
 use yagura_rules::facts::asset::AssetKey;
 use yagura_rules::facts::event::{
-    ClockFact, CommandFact, Event, EventId, EventKind, FieldValue, OperationFact, PointChange, RateFact, Stage,
+    CaptureState, ClockFact, CommandFact, Event, EventId, EventKind, FieldValue, OperationFact, PointChange, RateFact,
+    Stage,
 };
+use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::{Basis, Norm};
 use yagura_rules::rule::{Card, Cited, Param, Technique};
 
@@ -527,7 +529,7 @@ impl AlertRecord {
         let summary = say(source.language.first(), "summary", &mut cuts);
         let summary_ja = source.language.second().map(|tongue| say(tongue, "summary_ja", &mut cuts));
         let subject = sentence_cut(finding.subject.clone(), room, "subject", &mut cuts);
-        let params = params(&finding.params, room, &mut cuts);
+        let params = params(&finding.params, room, &source.names, &mut cuts);
         let assets = items_cut(&finding.assets, room.items, "assets", &mut cuts)
             .iter()
             .map(|key| concerned(key, alert, room, names))
@@ -578,13 +580,17 @@ pub fn fitting(shape: impl Fn(Room) -> String) -> String {
     text
 }
 
-fn params(params: &[(&'static str, Param)], room: Room, cuts: &mut Cuts) -> Shape {
+fn params(params: &[(&'static str, Param)], room: Room, names: &Names<'_>, cuts: &mut Cuts) -> Shape {
     let shaped = items_cut(params, room.items, "params", cuts).iter().map(|(name, param)| {
         let value = match param {
             Param::Number(number) => Shape::Unsigned(*number),
             Param::Real(number) => Shape::Real(*number),
             Param::Word(word) => Shape::Text((*word).to_owned()),
             Param::Text(text) => Shape::Text(sentence_cut(text.clone(), room, name, cuts)),
+            Param::Capture(number) => match names.captures.get(usize::from(*number)) {
+                Some(name) => Shape::Text(name.clone()),
+                None => Shape::Unsigned(u64::from(*number)),
+            },
             Param::Asset(key) => Shape::Text(address_of(key)),
             Param::Wire(octets) => Shape::Text(text_cut(octets, room, name, cuts)),
         };
@@ -670,6 +676,11 @@ pub fn evidence(event: &Event, room: Room, names: &Names<'_>) -> EvidenceShape {
             told.push(("messages_to_server", FieldValue::Unsigned(to_server)));
             told.push(("messages_to_client", FieldValue::Unsigned(to_client)));
         }
+        EventKind::Unanswered(fact) => {
+            shape.unit = Some(fact.unit);
+            told.push(("requests", FieldValue::Unsigned(fact.requests)));
+            told.push(("since", text(crate::record::write::time(fact.since))));
+        }
         EventKind::Stranger(protocol) => told.push(("port_of", FieldValue::Name(protocol))),
         EventKind::Gap { direction, octets } => {
             shape.direction = Some(direction_name(*direction));
@@ -700,6 +711,14 @@ pub fn evidence(event: &Event, room: Room, names: &Names<'_>) -> EvidenceShape {
             told.push(("mac_after", mac(Some(conflict.after))));
         }
         EventKind::LimitReached(limit) => told.push(("limit", FieldValue::Name(limit))),
+        EventKind::CaptureLoss(_) | EventKind::CaptureState(_) | EventKind::Transmitted { .. } => {
+            health(&event.kind, names, &mut told);
+        }
+        EventKind::SensorFault(fact) => {
+            told.push(("fault", FieldValue::Name(fact.fault.name())));
+            told.push(("part", FieldValue::Text(fact.part.as_bytes().into())));
+            told.push(("text", FieldValue::Text(fact.text.as_bytes().into())));
+        }
         _ => {}
     }
     if !told.is_empty() {
@@ -707,6 +726,70 @@ pub fn evidence(event: &Event, room: Room, names: &Names<'_>) -> EvidenceShape {
     }
     shape.cut = cuts.0;
     shape
+}
+
+/// What the sensor hears, and how.
+fn health(kind: &EventKind, names: &Names<'_>, told: &mut Vec<(&'static str, FieldValue)>) {
+    let number = FieldValue::Unsigned;
+    let moment = |at: Timestamp| FieldValue::Text(time(at).into_bytes().into());
+    let capture = match kind {
+        EventKind::CaptureLoss(fact) => fact.capture,
+        EventKind::CaptureState(fact) => fact.capture,
+        EventKind::Transmitted { capture, .. } => *capture,
+        _ => return,
+    };
+    let named = names.captures.get(usize::from(capture));
+    let on = named.map_or(FieldValue::Unsigned(capture.into()), |name| FieldValue::Text(name.as_bytes().into()));
+    told.push(("on", on));
+    match kind {
+        EventKind::CaptureLoss(fact) => {
+            told.push(("lost_kernel", number(fact.kernel)));
+            told.push(("lost_interface", number(fact.interface)));
+            told.push(("lost_bulk", number(fact.bulk)));
+            told.push(("lost_industrial", number(fact.industrial)));
+            told.push(("seen", number(fact.seen)));
+            told.push(("since", moment(fact.since)));
+        }
+        EventKind::Transmitted { frames, .. } => told.push(("frames", number(*frames))),
+        EventKind::CaptureState(fact) => {
+            let state = match fact.state {
+                CaptureState::Silent { since } => {
+                    told.push(("since", moment(since)));
+                    "silent"
+                }
+                CaptureState::Heard { silent_ns } => {
+                    told.push(("silent_ns", number(silent_ns)));
+                    "heard"
+                }
+                CaptureState::LinkDown => "link_down",
+                CaptureState::LinkUp => "link_up",
+                CaptureState::InterfaceGone => "interface_gone",
+                CaptureState::InterfaceBack => "interface_back",
+                CaptureState::ClockStepped { by_ns } => {
+                    told.push(("by_ns", FieldValue::Signed(by_ns)));
+                    "clock_stepped"
+                }
+                CaptureState::ClockSetBack { by_ns, frames } => {
+                    told.push(("by_ns", number(by_ns)));
+                    told.push(("frames", number(frames.into())));
+                    "clock_set_back"
+                }
+                CaptureState::Suspect(fault) => {
+                    told.push(("flaw", FieldValue::Name(fault.flaw.name())));
+                    told.push(("count", number(fault.count)));
+                    told.push(("total", number(fault.total)));
+                    told.push(("vlan", fault.vlan.map_or(FieldValue::Null, |vlan| number(vlan.into()))));
+                    "suspect"
+                }
+                CaptureState::Plausible(flaw) => {
+                    told.push(("flaw", FieldValue::Name(flaw.name())));
+                    "plausible"
+                }
+            };
+            told.push(("state", FieldValue::Name(state)));
+        }
+        _ => {}
+    }
 }
 
 fn operation(
@@ -783,6 +866,7 @@ pub fn what(kind: &EventKind) -> &'static str {
         EventKind::Point(_) => "point",
         EventKind::Clock(_) => "clock",
         EventKind::Rate(_) => "rate",
+        EventKind::Unanswered(_) => "unanswered",
         EventKind::Gap { .. } => "gap",
         EventKind::StreamConflict { .. } => "stream_conflict",
         EventKind::FragmentConflict { .. } => "fragment_conflict",
@@ -790,6 +874,10 @@ pub fn what(kind: &EventKind) -> &'static str {
         EventKind::AssetSeen(_) => "asset_seen",
         EventKind::AddressConflict(_) => "address_conflict",
         EventKind::LimitReached(_) => "limit_reached",
+        EventKind::CaptureLoss(_) => "capture_loss",
+        EventKind::CaptureState(_) => "capture_state",
+        EventKind::Transmitted { .. } => "transmitted",
+        EventKind::SensorFault(_) => "sensor_fault",
         EventKind::Tick => "tick",
         _ => "other",
     }

@@ -15,8 +15,9 @@ use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::alert::{Alert, AlertId};
 use yagura_rules::facts::asset::{Asset, AssetKey, Claim, Role};
 use yagura_rules::facts::event::{
-    AddressConflict, ClockFact, CommandFact, CommandFault, Event, EventId, EventKind, FieldValue, FrameRef,
-    MalformedFact, NoticeFact, OperationFact, Outside, PointChange, PointFact, RateFact, Sighting, Stage,
+    AddressConflict, CaptureFact, CaptureState, ClockFact, CommandFact, CommandFault, Event, EventId, EventKind,
+    FaultFact, FieldValue, FrameRef, MalformedFact, MirrorFault, MirrorFlaw, NoticeFact, OperationFact, Outside,
+    PointChange, PointFact, RateFact, SensorFault, Sighting, Stage, UnansweredFact,
 };
 use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
 use yagura_rules::facts::time::Timestamp;
@@ -210,6 +211,25 @@ fn news() -> Vec<EventKind> {
     kinds
 }
 
+/// Each state of a capture.
+fn states() -> impl Iterator<Item = CaptureState> {
+    let since = Timestamp(1_767_607_872_000_000_000);
+    let flaws = [(MirrorFlaw::OneDirection, None), (MirrorFlaw::OneVlan, Some(7)), (MirrorFlaw::NoUnicast, None)];
+    let suspects = flaws.map(|(flaw, vlan)| CaptureState::Suspect(MirrorFault { flaw, count: 9, total: 10, vlan }));
+    let others = [
+        CaptureState::Silent { since },
+        CaptureState::Heard { silent_ns: 60_000_000_000 },
+        CaptureState::LinkDown,
+        CaptureState::LinkUp,
+        CaptureState::InterfaceGone,
+        CaptureState::InterfaceBack,
+        CaptureState::ClockStepped { by_ns: -3_600_000_000_000 },
+        CaptureState::ClockSetBack { by_ns: 3_600_000_000_000, frames: 1_000 },
+        CaptureState::Plausible(MirrorFlaw::OneVlan),
+    ];
+    suspects.into_iter().chain(others)
+}
+
 /// One event of each kind, with everything in it that may be.
 pub(super) fn events() -> Vec<Event> {
     let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
@@ -265,9 +285,14 @@ pub(super) fn events() -> Vec<Event> {
         EventKind::AssetSeen(key("10.20.1.9")),
         EventKind::AddressConflict(Box::new(conflict())),
         EventKind::LimitReached("flows_max"),
+        EventKind::Unanswered(UnansweredFact { unit: 10, requests: 8, since: Timestamp(1_767_607_872_000_000_000) }),
+        EventKind::CaptureLoss(Box::default()),
+        EventKind::Transmitted { capture: 0, frames: 3 },
+        EventKind::SensorFault(Box::new(FaultFact::new(SensorFault::Panic, "modbus", "index \u{1b}", None))),
         EventKind::Tick,
     ];
     kinds.extend(news());
+    kinds.extend(states().map(|state| EventKind::CaptureState(Box::new(CaptureFact { capture: 0, state }))));
     kinds.into_iter().map(event).collect()
 }
 

@@ -152,6 +152,10 @@ pub fn shown(param: &Param, names: &Names<'_>) -> String {
         Param::Real(number) => number.to_string(),
         Param::Word(word) => (*word).to_owned(),
         Param::Text(text) => visible(text),
+        Param::Capture(number) => match names.captures.get(usize::from(*number)) {
+            Some(name) => visible(name),
+            None => number.to_string(),
+        },
         Param::Asset(key) => names.shown(key),
         Param::Wire(octets) => format!("\"{}\"", shortened(&wire_text(octets))),
     }

@@ -5,8 +5,8 @@ use crate::stream::Side;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use yagura_parsers::packet::Scope;
 use yagura_parsers::packet::link::MacAddr;
+use yagura_parsers::packet::{Network, Packet, Scope, Transport as Header};
 use yagura_rules::facts::event::RateFact;
 use yagura_rules::facts::flow::{Endpoint, Flow, FlowSummary, Transport};
 use yagura_rules::facts::time::Timestamp;
@@ -40,6 +40,23 @@ impl FlowKey {
         } else {
             (Self { low: destination, high: source, transport, scope }, false)
         }
+    }
+}
+
+impl FlowKey {
+    /// The key of an IP packet, and whether its source is the lower end.
+    #[inline]
+    pub fn of(packet: &Packet) -> Option<(Self, bool)> {
+        let Network::Ip(ip, header) = &packet.network else { return None };
+        let (transport, source, destination) = match *header {
+            Header::Tcp { source, destination, .. } => (Transport::Tcp, source, destination),
+            Header::Udp { source, destination } => (Transport::Udp, source, destination),
+            Header::Icmp { .. } => (Transport::Icmp, 0, 0),
+            Header::Other => (Transport::Ip(ip.protocol), 0, 0),
+        };
+        let source = Endpoint { address: ip.source, port: source };
+        let destination = Endpoint { address: ip.destination, port: destination };
+        Some(Self::new(source, destination, transport, packet.scope))
     }
 }
 
@@ -219,6 +236,16 @@ impl FlowState {
             older: table::NONE,
             newer: table::NONE,
         }
+    }
+
+    /// Octets that are held of it.
+    pub fn octets_held(&self) -> usize {
+        let of_side = |side: &Side| {
+            let remembered = side.history.as_ref().map_or(0, |history| history.len());
+            remembered.saturating_add(side.pending.len()).saturating_add(side.held.octets())
+        };
+        let speech = self.speech.as_ref().map_or(0, |speech| speech.held);
+        self.sides.iter().map(of_side).fold(speech, usize::saturating_add)
     }
 
     /// Whether something may be missing that would explain what is odd now: octets that were lost not long ago, or are

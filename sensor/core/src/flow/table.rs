@@ -61,6 +61,11 @@ impl FlowTable {
         }
     }
 
+    /// The live flows, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &FlowState> {
+        self.slots.iter().flatten()
+    }
+
     /// Live flows.
     pub fn len(&self) -> usize {
         self.live
@@ -99,6 +104,11 @@ impl FlowTable {
     #[inline]
     fn get(&self, at: u32) -> Option<&FlowState> {
         self.slots.get(place(at)).and_then(Option::as_ref)
+    }
+
+    /// Every flow, to be changed all alike: in no order that could be told.
+    pub fn each(&mut self, change: impl FnMut(&mut FlowState)) {
+        self.slots.iter_mut().flatten().for_each(change);
     }
 
     /// Puts a flow in; make room first.
@@ -151,6 +161,18 @@ impl FlowTable {
         let class = flow.class;
         self.unlink(at);
         self.link(at, class);
+    }
+
+    /// The clock was set back: no flow was used later than now.
+    pub fn set_back(&mut self, now: Timestamp) {
+        for flow in self.slots.iter_mut().flatten() {
+            flow.linked = flow.linked.min(now);
+            flow.missed = flow.missed.map(|missed| missed.min(now));
+            flow.rate.since = flow.rate.since.min(now.0);
+            for side in &mut flow.sides {
+                side.held.set_back(now);
+            }
+        }
     }
 
     /// Moves a flow to the list of another class.

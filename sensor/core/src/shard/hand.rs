@@ -1,6 +1,9 @@
 //! `Hand`: all of a shard but its flows: what a flow's packet needs while the flow itself is being changed.
 
+use super::faults::Faults;
+use crate::commands::CONFIRM_NS;
 use crate::counters::Counters;
+use crate::dispatch::Routed;
 use crate::draft::{Draft, phase};
 use crate::limits::Limits;
 use crate::points::Points;
@@ -29,6 +32,15 @@ pub(super) struct At {
     pub(super) now: Timestamp,
     /// The segment was acknowledged before it was seen: the mirror reorders, or lost the first copy of a repeat.
     pub(super) late: bool,
+}
+
+impl At {
+    /// Where a packet stands.
+    #[inline]
+    pub(super) fn packet(routed: &Routed) -> Self {
+        let Routed { number, origin, time, now, .. } = *routed;
+        Self { number, phase: phase::PACKET, origin, time, now, late: false }
+    }
 }
 
 /// What was counted of one protocol, in a shape that costs a message next to nothing.
@@ -95,6 +107,7 @@ pub(super) struct Hand {
     pub(super) awaited: BTreeSet<(Timestamp, u32, FlowId)>,
     pub(super) awaited_max: usize,
     pub(super) points: Points,
+    pub(super) faults: Faults,
     pub(super) retransmissions: u64,
     pub(super) gaps: u64,
     pub(super) gap_octets: u64,
@@ -114,6 +127,14 @@ impl Hand {
         self.unsaid = (0, 0);
         let event = Some(event);
         self.out.push(Draft { number: at.number, phase: at.phase, shard: self.index, settled_before, event });
+    }
+
+    /// The clock was set back: no command waits for longer than it would from now on.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        let latest = Timestamp(now.0.saturating_add(CONFIRM_NS));
+        let awaited = std::mem::take(&mut self.awaited);
+        self.faults.set_back(now);
+        self.awaited = awaited.into_iter().map(|(due, index, id)| (due.min(latest), index, id)).collect();
     }
 
     /// There are no more frames: events of the last one that were settled come before what its end shows elsewhere.
@@ -175,7 +196,7 @@ impl Hand {
 }
 
 #[inline]
-fn protocol_index(id: ProtocolId) -> usize {
+pub(super) fn protocol_index(id: ProtocolId) -> usize {
     ProtocolId::ALL.iter().position(|other| *other == id).unwrap_or(0)
 }
 
@@ -195,6 +216,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::Point(_) => "point",
         EventKind::Clock(_) => "clock",
         EventKind::Rate(_) => "rate",
+        EventKind::Unanswered(_) => "unanswered",
         EventKind::Gap { .. } => "gap",
         EventKind::StreamConflict { .. } => "stream_conflict",
         EventKind::FragmentConflict { .. } => "fragment_conflict",
@@ -202,6 +224,10 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::AssetSeen(_) => "asset_seen",
         EventKind::AddressConflict(_) => "address_conflict",
         EventKind::LimitReached(_) => "limit_reached",
+        EventKind::CaptureLoss(_) => "capture_loss",
+        EventKind::CaptureState(_) => "capture_state",
+        EventKind::Transmitted { .. } => "transmitted",
+        EventKind::SensorFault(_) => "sensor_fault",
         _ => "event",
     }
 }

@@ -1,5 +1,6 @@
 //! `Shard`: a fixed share of the flows; packets in, events out.
 
+pub(crate) mod faults;
 mod hand;
 mod listening;
 mod reading;
@@ -8,13 +9,15 @@ mod sightings;
 
 use crate::counters::Counters;
 use crate::dispatch::Routed;
-use crate::draft::{Draft, phase};
+use crate::draft::{Draft, Moment, phase};
 use crate::flow::table::FlowTable;
 use crate::flow::{Class, FlowKey, FlowState, Rate};
 use crate::limits::Limits;
 use crate::points::{PointRecord, Points, SpaceKey};
+use crate::speech::Settled;
 use crate::stream::ahead;
 use crate::trace::Note;
+use faults::Faults;
 use hand::{At, Hand, Tallies, add, length};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +26,7 @@ use yagura_parsers::message::Tally;
 use yagura_parsers::packet::{Anomalies, Network, Packet, TcpFlags, Transport as Header};
 use yagura_parsers::protocols::ProtocolId;
 use yagura_rules::facts::event::{EventKind, FrameRef};
-use yagura_rules::facts::flow::{Endpoint, Flow, FlowId, Oriented, Transport};
+use yagura_rules::facts::flow::{Flow, FlowId, Oriented, Transport};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::norm::Norm;
 
@@ -75,6 +78,7 @@ impl Shard {
                 awaited: BTreeSet::new(),
                 awaited_max: part(limits.commands_max),
                 points: Points::new(part(limits.points_octets_max), seed),
+                faults: Faults::default(),
                 retransmissions: 0,
                 gaps: 0,
                 gap_octets: 0,
@@ -86,6 +90,13 @@ impl Shard {
     #[must_use]
     pub fn listing_points(self) -> Self {
         Self { points: true, ..self }
+    }
+
+    /// The same, to fail at these octets: tests see what a fault in the program costs.
+    #[must_use]
+    pub(crate) fn tripping_over(mut self, octets: Option<Arc<[u8]>>) -> Self {
+        self.hand.faults.trip_over(octets);
+        self
     }
 
     /// Moves the events met so far to `out`, in their order.
@@ -105,33 +116,17 @@ impl Shard {
         std::mem::take(&mut self.hand.notes)
     }
 
-    /// Looks at a packet. `octets` are those that its headers were read from.
     #[inline]
-    pub fn packet(&mut self, routed: &Routed, octets: &[u8]) {
-        let at = &At {
-            number: routed.number,
-            phase: phase::PACKET,
-            origin: routed.origin,
-            time: routed.time,
-            now: routed.now,
-            late: false,
-        };
+    fn read(&mut self, routed: &Routed, octets: &[u8]) {
+        let at = &At::packet(routed);
         let packet = &routed.packet;
         match &packet.network {
             // A transport header that is cut says nothing of who speaks what to whom.
             Network::Ip(ip, Header::Other) if matches!(ip.protocol, 1 | 6 | 17 | 58) => {
                 self.hand.cut_speaker(at, packet, ip.source);
             }
-            Network::Ip(ip, header) => {
-                let (transport, source, destination) = match *header {
-                    Header::Tcp { source, destination, .. } => (Transport::Tcp, source, destination),
-                    Header::Udp { source, destination } => (Transport::Udp, source, destination),
-                    Header::Icmp { .. } => (Transport::Icmp, 0, 0),
-                    Header::Other => (Transport::Ip(ip.protocol), 0, 0),
-                };
-                let source = Endpoint { address: ip.source, port: source };
-                let destination = Endpoint { address: ip.destination, port: destination };
-                let (key, from_low) = FlowKey::new(source, destination, transport, packet.scope);
+            Network::Ip(_, header) => {
+                let Some((key, from_low)) = FlowKey::of(packet) else { return };
                 self.ip(at, packet, &key, from_low, *header, packet.payload(octets));
                 if matches!(header, Header::Udp { .. }) {
                     self.hand.discover(at, packet, octets);
@@ -299,9 +294,7 @@ impl Shard {
     /// Ends a flow: what is held is read, what waits is settled.
     fn close(&mut self, index: u32, at: &At) {
         let Some(mut flow) = self.flows.remove(index) else { return };
-        for low in [true, false] {
-            self.hand.skip_gaps(&mut flow, at, low, true);
-        }
+        self.read_held(&mut flow, at);
         for side in &mut flow.sides {
             let remembered = side.history.as_ref().map_or(0, |history| history.len());
             self.hand.streams_octets = self.hand.streams_octets.saturating_sub(remembered);
@@ -327,9 +320,28 @@ impl Shard {
         self.hand.emit(at, Some(flow.facts), EventKind::FlowClosed(Box::new(flow.summary)));
     }
 
+    /// Goes by another norm from now on: what was usual under the old one is asked about again.
+    pub fn adopt(&mut self, norm: &Arc<Norm>) {
+        self.hand.norm = Arc::clone(norm);
+        self.flows.each(|flow| {
+            if let Some(speech) = &mut flow.speech {
+                speech.talk.pair = norm.pair(&flow.facts);
+                speech.talk.told = Settled::default();
+            }
+        });
+    }
+
     /// A second has begun.
-    pub fn tick(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
-        let at = &At { number, phase: phase::TICK, origin, time: now, now, late: false };
+    pub fn tick(&mut self, moment: &Moment) {
+        let Moment { number, phase, origin, time: now, .. } = *moment;
+        let at = &At { number, phase, origin, time: now, now, late: false };
+        if phase == phase::AFTER {
+            self.hand.end_settled(number);
+        }
+        if moment.set_back {
+            self.flows.set_back(now);
+            self.hand.set_back(now);
+        }
         let limits = self.hand.limits;
         for (class, patience) in [
             (Class::Closed, limits.closed_linger_ns),
@@ -375,6 +387,11 @@ impl Shard {
         }
     }
 
+    /// There is more to come after the frame of this number: its events that were settled are told first.
+    pub fn end_settled(&mut self, number: u64) {
+        self.hand.end_settled(number);
+    }
+
     /// There are no more frames: closes every flow.
     pub fn finish(&mut self, number: u64, origin: FrameRef, now: Timestamp) {
         let at = &At { number, phase: phase::END, origin, time: now, now, late: false };
@@ -401,6 +418,7 @@ impl Shard {
         add(&mut counters.midstream_flows, hand.counters.midstream_flows);
         add(&mut counters.one_sided_flows, hand.counters.one_sided_flows);
         add(&mut counters.undecoded_other, hand.counters.undecoded_other);
+        add(&mut counters.internal, hand.counters.internal);
         add(&mut counters.gaps, hand.gaps);
         add(&mut counters.gap_octets, hand.gap_octets);
         add(&mut counters.retransmissions, hand.retransmissions);

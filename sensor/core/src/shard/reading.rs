@@ -181,6 +181,11 @@ impl Hand {
         octets: &[u8],
     ) -> usize {
         let id = speech.dissector.id();
+        if self.faults.is_disabled(id) {
+            self.count(id, |tallies| add(&mut tallies.skipped, u64::try_from(octets.len()).unwrap_or(0)));
+            return octets.len();
+        }
+        self.faults.trip(octets);
         let Speech { dissector, talk, held } = speech;
         let way = usize::from(direction == Direction::ToClient);
         let in_step = !flow.damaged && (flow.summary.handshake || flow.summary.messages.get(way) > Some(&0));
@@ -450,6 +455,12 @@ impl Hand {
             is_told |= tell;
         });
         if let Some(key) = message.pairing() {
+            // What was missed not long ago may have been the answers.
+            if !heard.missed
+                && let Some(fact) = talk.unanswered.ask(message.unit(), heard.at.now)
+            {
+                self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Unanswered(fact));
+            }
             let request = OpenRequest { key, time: heard.at.time, origin: heard.at.origin, asked, told: is_told };
             if talk.open.push(request, self.limits.outstanding_max, self.limits.outstanding_ns) {
                 self.limit("outstanding_max");
@@ -460,6 +471,9 @@ impl Hand {
     /// Reads a response. Answers what was asked, where that was seen.
     #[inline]
     fn response(&mut self, heard: &Heard<'_>, talk: &mut Talk, message: &impl Describe) -> Option<Operation> {
+        if let Some(fact) = talk.unanswered.answer(message.unit(), heard.at.now) {
+            self.emit(heard.at, Some(Arc::clone(heard.facts)), EventKind::Unanswered(fact));
+        }
         let refused = message.refusal().is_some();
         let Some(request) = message.pairing().and_then(|key| talk.open.take(key)) else {
             let stage = if refused { Stage::Refused } else { Stage::Unasked };

@@ -39,6 +39,11 @@ impl Held {
         self.since
     }
 
+    /// The clock was set back: nothing waits since later than now.
+    pub fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+    }
+
     /// Sequence number of the first.
     pub fn first(&self) -> Option<u32> {
         self.segments.front().map(|segment| segment.sequence)
