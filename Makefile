@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO := fixtures/scenarios/demo
 
-.PHONY: damage demo test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
+.PHONY: damage demo demo-live live-check test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
@@ -11,8 +11,16 @@ demo: build
 	@echo >&2; echo "The devices of that plant:" >&2
 	@target/release/yagura assets $(DEMO)/capture.pcap --site $(DEMO)/site.toml --format table >&2
 
+## The sensor at a mirror port of a small plant in network namespaces of this machine; needs root.
+demo-live: build
+	@scripts/demo-live.sh
+
 ## Everything that must hold on this machine.
-test: prepare lint build unit docs-check fuzz-smoke benches-build
+test: prepare lint build unit docs-check live-check fuzz-smoke benches-build
+
+## The same as `demo-live`, where only faults are told.
+live-check: build
+	@scripts/demo-live.sh --check
 
 prepare:
 	@scripts/prepare.sh

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the build needs from the system, once: a C and C++ compiler (the decompressors and the fuzzer are built
-# from source) and make. Says what it installs; uses sudo where it is not root. Rust itself must be there.
+# from source), make, and libpcap, which listens to interfaces. Says what it installs; uses sudo where it is not root.
+# Rust itself must be there.
 set -euo pipefail
 
 missing=()
 command -v cc >/dev/null && command -v c++ >/dev/null && command -v make >/dev/null || missing+=(build-essential)
+# The header is what a package for development has beside the library.
+echo '#include <pcap/pcap.h>' | cc -E - >/dev/null 2>&1 || missing+=(libpcap-dev)
 if ! command -v cargo >/dev/null; then
     echo "prepare: cargo is not here: install Rust 1.95 or newer from https://rustup.rs, then run this again" >&2
     exit 1

@@ -3,7 +3,8 @@
 use crate::capture::Extent;
 use crate::commands::analysis::{Inputs, threads};
 use crate::commands::{
-    FAILED, Failure, MISUSED, Outcome, assets, check, diff, explain, learn, points, replay, say, show, stats,
+    FAILED, Failure, MISUSED, Outcome, assets, check, diff, explain, journal, learn, points, replay, run, say, show,
+    stats,
 };
 use crate::pipeline::Pace;
 use crate::record::Language;
@@ -12,6 +13,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
+use yagura_journal::class::Class;
+use yagura_journal::hold::Hold;
+use yagura_journal::query::Filter;
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::rule::Severity;
 
@@ -109,6 +114,35 @@ enum Command {
         #[command(flatten)]
         extent: ExtentArguments,
     },
+    /// Listens to mirror ports, as a service: alerts go to the journal, and from there to every output.
+    ///
+    /// SIGHUP reads site file and baseline again, SIGTERM ends. See docs/operating.md for the configuration.
+    Run(RunArguments),
+    /// Makes an interface fit for listening, so that nothing is ever sent on it; says each step and how to undo it.
+    Prepare {
+        /// The interface at the mirror port.
+        interface: String,
+    },
+    /// Looks at a mirror port for a while, and says what is wrong with it.
+    Doctor {
+        /// The interface at the mirror port.
+        interface: String,
+        /// For how long: `60s`, `5m`.
+        #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+        time: Duration,
+    },
+    /// Looks into the journal, proves that it is genuine, adds what was done about an alert.
+    Journal {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(subcommand)]
+        what: JournalCommand,
+    },
+    /// Sends a marked alert through every output.
+    TestAlert {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
     /// Compares two baselines, or the alerts of two runs.
     Diff {
         /// A baseline, or records.
@@ -118,6 +152,122 @@ enum Command {
         #[arg(value_name = "B")]
         second: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/yagura/yagura.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Print records on standard output once they are on the disk.
+    #[arg(long)]
+    print: bool,
+    /// Learn for so long what is usual, write it as a baseline into the state folder, and end: `90m`, `24h`, `7d`.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    learn: Option<Duration>,
+    /// Try what the processes must not be able to do, print what came of it, and end.
+    #[arg(long)]
+    sandbox_selftest: bool,
+    /// Which of the processes this is.
+    #[arg(long, value_enum, default_value_t, hide = true)]
+    role: RoleArgument,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum RoleArgument {
+    #[default]
+    Supervisor,
+    Sensor,
+    Outputs,
+}
+
+#[derive(Debug, Subcommand)]
+enum JournalCommand {
+    /// Proves that the journal is whole and genuine, as far as that can be known.
+    Verify {
+        /// The public key, kept on another machine; by default the one beside the journal's own.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// A number and hash, kept on another machine.
+        #[arg(long, value_name = "NUMBER:HASH")]
+        anchor: Option<String>,
+    },
+    /// Prints the records that match.
+    Query(QueryArguments),
+    /// Prints the records that match, whole; who did it is written into the journal.
+    Export(QueryArguments),
+    /// Writes down what was done about an alert.
+    Note {
+        /// The alert's id.
+        alert: String,
+        /// Who did it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// What was done.
+        #[arg(long)]
+        text: String,
+    },
+    /// Keeps a range of records whatever quota and age say.
+    Freeze {
+        /// The name by which it is thawed.
+        name: String,
+        /// The first number.
+        #[arg(long)]
+        from: u64,
+        /// The last number.
+        #[arg(long)]
+        to: u64,
+    },
+    /// Keeps a frozen range no longer.
+    Thaw {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct QueryArguments {
+    /// Records of these classes: alert, disposition, health, audit, gap, checkpoint.
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = class)]
+    class: Vec<Class>,
+    /// Alerts of this severity at least.
+    #[arg(long, value_name = "SEVERITY", value_parser = journal_severity)]
+    severity: Option<yagura_journal::class::Severity>,
+    /// Written at this time or later.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Written at this time or before.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// With this number or a greater one.
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
+    /// With this number or a smaller one.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// About this alert.
+    #[arg(long, value_name = "ALERT-ID")]
+    id: Option<String>,
+}
+
+impl From<QueryArguments> for Filter {
+    fn from(asked: QueryArguments) -> Self {
+        Self {
+            classes: asked.class,
+            severity_least: asked.severity,
+            written_from_ns: asked.since.map(|time| time.0),
+            written_to_ns: asked.until.map(|time| time.0),
+            sequence_from: asked.from,
+            sequence_to: asked.to,
+            id: asked.id,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -325,6 +475,30 @@ fn execute(command: Command) -> Outcome {
             }
             explain::run(&question, &InputArguments { captures: what, policy, extent }.into())
         }
+        Command::Run(asked) if asked.sandbox_selftest => run::sandbox_selftest(),
+        Command::Run(asked) => run::run(&run::Request {
+            config: asked.config.config,
+            role: match asked.role {
+                RoleArgument::Supervisor => run::Role::Supervisor,
+                RoleArgument::Sensor => run::Role::Sensor,
+                RoleArgument::Outputs => run::Role::Outputs,
+            },
+            print: asked.print,
+            learn: asked.learn,
+        }),
+        Command::Prepare { interface } => run::prepare(&interface),
+        Command::Doctor { interface, time } => run::doctor(&interface, time),
+        Command::Journal { config, what } => journal::run(
+            &config.config,
+            &match what {
+                JournalCommand::Verify { key, anchor } => journal::Request::Verify { key, anchor },
+                JournalCommand::Query(asked) | JournalCommand::Export(asked) => journal::Request::Query(asked.into()),
+                JournalCommand::Note { alert, by, text } => journal::Request::Note { alert, by, text },
+                JournalCommand::Freeze { name, from, to } => journal::Request::Freeze(Hold { name, from, to }),
+                JournalCommand::Thaw { name } => journal::Request::Thaw(name),
+            },
+        ),
+        Command::TestAlert { config } => journal::test_alert(&config.config),
         Command::Diff { first, second } => diff::run(&first, &second),
     }
 }
@@ -344,7 +518,7 @@ impl From<PaceArguments> for Pace {
     fn from(asked: PaceArguments) -> Self {
         let default = Self::default();
         let batch_frames = asked.batch.map_or(default.batch_frames, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        Self { threads: asked.threads.map_or_else(threads, usize::from), batch_frames }
+        Self { threads: asked.threads.map_or_else(threads, usize::from), batch_frames, enter: None }
     }
 }
 
@@ -355,6 +529,34 @@ fn languages() -> impl TypedValueParser<Value = Language> {
 fn severities() -> impl TypedValueParser<Value = Severity> {
     let names = Severity::ALL.map(Severity::name);
     PossibleValuesParser::new(names).map(|name| Severity::from_name(&name).unwrap_or(Severity::Critical))
+}
+
+fn class(name: &str) -> Result<Class, String> {
+    Class::from_name(name).ok_or_else(|| "expected alert, disposition, health, audit, gap or checkpoint".to_owned())
+}
+
+fn journal_severity(name: &str) -> Result<yagura_journal::class::Severity, String> {
+    let expected = || "expected info, low, medium, high or critical".to_owned();
+    yagura_journal::class::Severity::from_name(name).ok_or_else(expected)
+}
+
+/// A length of time: a whole number and `s`, `m`, `h` or `d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "not a length of time: give 60s, 90m, 24h or 7d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| wrong())?;
+    // Ten years are enough for anybody.
+    match number.checked_mul(seconds) {
+        Some(all @ 1..=315_360_000) => Ok(Duration::from_secs(all)),
+        _ => Err(wrong()),
+    }
 }
 
 /// A time: RFC 3339, or seconds since 1970 with at most nine decimals.
@@ -475,6 +677,16 @@ mod tests {
             "1969-01-01T00:00:00Z",
         ] {
             assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        for (text, seconds) in [("60s", 60), ("90m", 5_400), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "s", "60", "0s", "-1m", "1.5h", "1w", "99999999999999999999d", "4000d", "１s"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

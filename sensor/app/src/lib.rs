@@ -8,6 +8,7 @@
 //! | [`capture`] | opens what the arguments name, and hands over frames |
 //! | [`pipeline`] | the core's parts on one hand or many |
 //! | [`record`] | the shapes that leave the house; the only place that knows JSON |
+//! | [`service`] | the sensor as a service: processes, threads, journal, outputs |
 //! | [`commands`] | one file for each command of the program |
 //! | [`cli`] | arguments, and which command they name |
 
@@ -16,3 +17,4 @@ pub mod cli;
 pub mod commands;
 pub mod pipeline;
 pub mod record;
+pub mod service;

@@ -106,7 +106,10 @@ pub fn baseline(path: &Path) -> Result<Baseline, Failure> {
 }
 
 /// Writes a file whole or not at all: into a new one beside it, that then takes its name.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`Failure::World`] with the path and the reason.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return print(text);
     }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`analysis`] | captures and operator's files opened, worked through, with a progress bar |
 //! | [`words`] | counters for people |
+//! | [`run`], [`journal`] | the sensor as a service, and its journal |
 //! | [`replay`], [`learn`], [`check`], [`show`], [`stats`], [`assets`], [`points`], [`explain`], [`diff`] | the commands |
 
 pub mod analysis;
@@ -11,9 +12,11 @@ pub mod assets;
 pub mod check;
 pub mod diff;
 pub mod explain;
+pub mod journal;
 pub mod learn;
 pub mod points;
 pub mod replay;
+pub mod run;
 pub mod show;
 pub mod stats;
 pub mod words;

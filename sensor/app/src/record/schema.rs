@@ -20,6 +20,9 @@ pub const SCHEMAS: &[Schema] = &[
     Schema { name: "point", text: include_str!("../../../../docs/schema/point.schema.json") },
     Schema { name: "summary", text: include_str!("../../../../docs/schema/summary.schema.json") },
     Schema { name: "stats", text: include_str!("../../../../docs/schema/stats.schema.json") },
+    Schema { name: "health", text: include_str!("../../../../docs/schema/health.schema.json") },
+    Schema { name: "disposition", text: include_str!("../../../../docs/schema/disposition.schema.json") },
+    Schema { name: "audit", text: include_str!("../../../../docs/schema/audit.schema.json") },
     Schema { name: "eve-alert", text: include_str!("../../../../docs/schema/eve-alert.schema.json") },
 ];
 
@@ -38,6 +41,8 @@ What the sensor writes, made from `docs/schema/*.schema.json` by `yagura show re
 - `yagura replay` writes one `run`, then `alert`s in the order of frames, then `asset`s where `--assets` asks for them, \
 then one `summary`. `--format eve` writes alerts alone. `yagura assets --format json` writes `asset`s, `yagura points --json` `point`s, \
 `yagura stats --json` one `stats`.
+- `yagura run` writes into its journal: `alert`s, `health`, `disposition`s and `audit` records, each as `record` of a line that has \
+`sequence`, `id`, `written`, `class`, `severity` and `previous` beside it; and the journal's own `checkpoint`s and `gap`s.
 - The same captures and files give the same octets, on every machine and with every number of threads.
 - Text from the wire is UTF-8, or `hex:` and its octets as hexadecimal digits where it is none (or itself starts with `hex:`): \
 nothing is lost. Characters that act upon a terminal or an eye (controls, marks of writing direction, invisible ones) are \
@@ -139,11 +144,11 @@ fn kind(schema: &Shape, root: &Shape) -> String {
 }
 
 #[cfg(test)]
-pub(in crate::record) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Holds a line to a schema, by as much of JSON Schema as our schemas use.
-    pub(in crate::record) fn assert_valid(name: &str, line: &str) {
+    pub(crate) fn assert_valid(name: &str, line: &str) {
         let root: Shape = serde_json::from_str(schema(name).unwrap().text).unwrap();
         let value: Shape = serde_json::from_str(line).unwrap();
         if let Err(problem) = check(&value, &root, &root, name) {
