@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO := fixtures/scenarios/demo
 
-.PHONY: damage demo demo-live live-check test prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
+.PHONY: damage demo demo-live live-check test test-long prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
@@ -37,6 +37,14 @@ unit: build
 
 docs-check: prepare
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+## What takes too long for every change: hours of damage, every octet of a torn journal, ports that come and go (root).
+test-long: build
+	$(CARGO) test --release --locked -p yagura-journal -- --include-ignored
+	$(CARGO) test --release --locked -p yagura-outputs -- --include-ignored
+	$(CARGO) test --release --locked -p yagura-live -- --include-ignored
+	$(CARGO) test --profile quick --locked -p tests --test damage -- --ignored --nocapture
+	scripts/kill-test.sh 1000
 
 ## One minute of fuzzing, shared by all targets; `make fuzz SECONDS_EACH=3600` for longer, docs/fuzzing.md for releases.
 fuzz-smoke: prepare

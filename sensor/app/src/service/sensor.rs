@@ -8,7 +8,7 @@ use super::supervisor::Signals;
 use super::{facts, inbox, wall_ns};
 use crate::capture::source::Fill;
 use crate::commands::analysis::{Inputs, digests, setup, source};
-use crate::commands::{DONE, Failure, Outcome, say};
+use crate::commands::{DONE, FAILED, Failure, Outcome, say};
 use crate::pipeline::{self, Pace};
 use crate::record::SCHEMA;
 use crate::record::alert::AlertRecord;
@@ -33,6 +33,7 @@ use yagura_live::interface::{Interface, LinkState};
 use yagura_live::listen::listen;
 use yagura_live::prepare;
 use yagura_live::transmitted::Transmitted;
+use yagura_rules::facts::event::{EventKind, SensorFault};
 use yagura_rules::facts::time::Timestamp;
 use yagura_rules::policy::Policy;
 use yagura_sandbox::Role;
@@ -191,6 +192,7 @@ pub fn run(path: &Path, configuration: &Configuration, request: &Request) -> Out
 
     let begun = Instant::now();
     let (mut told_health, mut looked_sent) = (Instant::now(), Instant::now());
+    let (mut gone, mut storage) = (false, Storage::default());
     while !signals.ends.load(Ordering::Relaxed) && !parse.is_finished() {
         std::thread::sleep(LOOK);
         if request.learn.is_some_and(|time| begun.elapsed() >= time) {
@@ -206,8 +208,22 @@ pub fn run(path: &Path, configuration: &Configuration, request: &Request) -> Out
             // Removed at once: should the sensor end before it is written, it is lost; the other way it would come twice.
             let _ = std::fs::remove_file(file);
         }
+        if let Some(fault) = storage.fault(&watch.health.ledger) {
+            // Where the pipeline is so far behind, the next look tells of it.
+            storage.told = facts_in.try_send(Fill::Fact(fault)).is_ok();
+        }
         if looked_sent.elapsed() >= SENT {
             looked_sent = Instant::now();
+            if let Some(port) = watch.ports.iter().find(|port| port.link() == LinkState::Removed) {
+                // The right to open it anew was given up: the service manager starts a process that has it.
+                say(&format!(
+                    "yagura: {}: the interface is gone; this process ends to be started anew\n",
+                    visible(&port.interface)
+                ));
+                desk.write(audit("interface_gone", "yagura", &port.interface));
+                gone = true;
+                break;
+            }
             for transmission in sent.look() {
                 let capture = watch.sent(&transmission.interface, transmission.frames_in_all);
                 // Where the pipeline is so far behind, the next look tells of it again.
@@ -224,6 +240,8 @@ pub fn run(path: &Path, configuration: &Configuration, request: &Request) -> Out
             // systemd ends a process whose watchdog is not fed, and starts it anew; without systemd this does it.
             Some(stuck) => {
                 say(&format!("yagura: {stuck}\n"));
+                let _ =
+                    facts_in.try_send(Fill::Fact(facts::fault(SensorFault::Hang, &stuck.thread, &stuck.to_string())));
                 desk.write(audit("hang", "yagura", &stuck.to_string()));
                 if notifier.watchdog_interval().is_none() {
                     std::thread::sleep(Duration::from_secs(1));
@@ -250,7 +268,24 @@ pub fn run(path: &Path, configuration: &Configuration, request: &Request) -> Out
     drop((desk, watch));
     scribe.join().map_err(died)?;
     say(&crate::commands::words::summary(&report, 0));
-    Ok(DONE)
+    Ok(if gone { FAILED } else { DONE })
+}
+
+/// Whether it was told that the disk takes nothing.
+#[derive(Debug, Default)]
+struct Storage {
+    told: bool,
+}
+
+impl Storage {
+    /// The fault that is to be told now, if the disk takes nothing and that was not told since it last did.
+    fn fault(&mut self, ledger: &Ledger) -> Option<EventKind> {
+        let trouble = ledger.status().and_then(|status| status.trouble);
+        self.told &= trouble.is_some();
+        trouble
+            .filter(|_| !self.told)
+            .map(|trouble| facts::fault(SensorFault::StorageFull, "journal", &trouble.to_string()))
+    }
 }
 
 /// The pipeline's thread.
@@ -317,13 +352,18 @@ impl Watch {
 }
 
 impl Port {
-    fn shape(&self, sent: u64) -> CaptureShape {
+    /// The state of its link now.
+    fn link(&self) -> LinkState {
         let link = Interface::named(&self.interface).and_then(|interface| interface.link());
-        let link = match link.map(|link| link.state) {
-            Ok(LinkState::Up) => "up",
-            Ok(LinkState::NoCarrier) => "no_carrier",
-            Ok(LinkState::Disabled) => "disabled",
-            Ok(LinkState::Removed) | Err(_) => "removed",
+        link.map_or(LinkState::Removed, |link| link.state)
+    }
+
+    fn shape(&self, sent: u64) -> CaptureShape {
+        let link = match self.link() {
+            LinkState::Up => "up",
+            LinkState::NoCarrier => "no_carrier",
+            LinkState::Disabled => "disabled",
+            LinkState::Removed => "removed",
         };
         CaptureShape::new(&self.interface, link, self.gauge.lost_elsewhere(), self.gauge.counted(), sent)
     }
