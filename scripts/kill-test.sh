@@ -19,7 +19,7 @@ trap cleanup EXIT
 ip -n "$mark" link add m0 type veth peer name m1
 ip -n "$mark" link set m1 up
 ip netns exec "$mark" "$program" prepare m0 >/dev/null
-printf 'state = "%s/state"\nsensor = "kill"\n[[capture]]\ninterface = "m0"\n' "$state" >"$state/yagura.toml"
+printf 'state = "%s/state"\nsensor = "kill"\n[[capture]]\ninterface = "m0"\n# What goes for the quota would count as lost.\n[journal]\nquota_mib = 65536\n' "$state" >"$state/yagura.toml"
 # Each write is a connection of another client: an alert of its own.
 ip netns exec "$mark" python3 scripts/kill_sender.py m1 &
 sender=$!
