@@ -383,6 +383,7 @@ fn check(data: &[u8]) {
         learn: how & 4 != 0,
         points: how & 64 != 0,
         watch: (how & 8 != 0).then_some(u64::from(how >> 4)),
+        trip: None,
     };
     let told = analyze(setup.clone(), &frames, 512);
     let report = &told.1;
