@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO := fixtures/scenarios/demo
 
-.PHONY: damage demo demo-live live-check test test-long prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench docs-update expected-update clean
+.PHONY: damage demo demo-live live-check test test-long prepare build lint unit docs-check fuzz-smoke fuzz benches-build bench bench-compare docs-update expected-update clean
 
 ## Builds the sensor and replays a small plant's capture: alerts on standard output, the summary on standard error.
 demo: build
@@ -64,6 +64,11 @@ benches-build: prepare
 ## The stopwatch; see docs/performance.md.
 bench: prepare
 	$(CARGO) bench -p benches --locked --profile release
+
+## Whole processes on captures of a folder, beside a bare loop and what else is installed: CAPTURES=FOLDER.
+bench-compare: build
+	$(CARGO) build --release --locked -p benches --bin bare
+	python3 scripts/bench_compare.py target/release $(CAPTURES)
 
 ## Writes the documents that the program knows best.
 docs-update: build
